@@ -39,7 +39,8 @@ struct conf_row {
 	enum conf_type type;
 	size_t offset;           /* into the module's struct */
 	const char *fallback;    /* the default as it would stand in the file; lists comma-separated */
-	int64_t min, max;        /* CONF_INT, CONF_SIZE, CONF_DURATION (µs); both 0: no limits */
+	int64_t min, max;        /* CONF_INT, CONF_SIZE, CONF_DURATION (µs); both 0: no limits.
+	                          * CONF_ADDR: min is the port that may be left out, 0: none may */
 	const char *choices;     /* CONF_CHOICE: "off|observe|tag|enforce" in enum order */
 	const char *help;        /* one sentence, with the unit */
 };

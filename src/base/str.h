@@ -51,6 +51,10 @@ bool str_next_word(struct str *rest, struct str *word);
 /* Decimal digits only, whole text, at most `max`; false and *out untouched otherwise. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out);
 
+/* Bytes of the UTF-8 character that s begins with (RFC 3629), 0 when it begins with none. */
+size_t str_utf8_next(struct str s);
+bool str_is_utf8(struct str s);
+
 /* Seeded at start from the kernel's entropy, so that strangers cannot choose collisions. */
 uint64_t str_hash(struct str s);
 uint64_t str_ihash(struct str s);
