@@ -114,10 +114,9 @@ static void add_field(struct buf *b, const struct log_field *f)
 void log_write(enum log_level level, const char *name, const struct log_field *fields)
 {
 	char time[WALL_FORMAT_MAX];
-	auto_buf struct buf b;
+	auto_buf struct buf b = {.max = LINE_MAX_};
 	if (!log_is_on(level))
 		return;
-	buf_init(&b, LINE_MAX_);
 	struct str now = wall_rfc3339(target.now(), time);
 	if (target.format == LOG_JSON)
 		buf_printf(&b, "{\"time\":\"%.*s\",\"level\":\"%s\",\"event\":\"%s\"", STR_ARG(now),
