@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line: one row for each verb, one file for each row's code. Options before or behind the verb are the
+ * same for all (CLI.md); what a verb needs beyond them it reads from `words`.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Exit statuses of CLI.md. */
+enum { EXIT_FINE = 0, EXIT_WARNING = 1, EXIT_FAULT = 2, EXIT_UNKNOWN = 3, EXIT_USAGE = 64, EXIT_NO_INPUT = 66,
+	EXIT_INTERNAL = 70, EXIT_NO_DAEMON = 75 };
+
+struct cmd {
+	const char *config;      /* -c; NULL: /etc/postern/postern.conf when it exists, else defaults */
+	const char *resolver;    /* --resolver */
+	const char *dns_file;    /* --dns */
+	const char *now;         /* --now */
+	usec_t timeout;          /* --timeout; 0: the verb's own */
+	bool as_json, as_batch, has_colour, wants_help;
+	const char *why;         /* --why, --for, --limit, --port, --to, --since: for the verbs that know them */
+	const char *for_how_long, *limit, *port, *to, *client;
+	bool take_over, print_sample, apply;
+	const char **words;      /* behind the verb */
+	int n;
+	struct arena *arena;
+};
+struct cmd_verb {
+	const char *name;        /* "spool inspect" */
+	const char *arguments;   /* "[ID]" */
+	const char *summary;     /* one line */
+	const char *example;     /* lines shown by --help */
+	int (*run)(struct cmd *c);
+};
+extern const struct cmd_verb cmd_verbs[]; /* cmd/verbs.c */
+
+/* "postern: …" to stderr; returns the status, so that it can end a verb. */
+int cmd_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cmd_fail_err(int status, const struct err *err);
+
+int cmd_run(struct cmd *c);
+int cmd_check_config(struct cmd *c);
+int cmd_verify(struct cmd *c);
+int cmd_exempt_add(struct cmd *c);
+int cmd_exempt_list(struct cmd *c);
+int cmd_exempt_remove(struct cmd *c);
+int cmd_lab(struct cmd *c);
+int cmd_spool_inspect(struct cmd *c);
+int cmd_spool_check(struct cmd *c);
+int cmd_spool_export(struct cmd *c);
+int cmd_address_check(struct cmd *c);
+int cmd_version(struct cmd *c);
+/* Everything that the daemon answers: passes the words on to its socket and prints the answer. */
+int cmd_ask_daemon(struct cmd *c);
