@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mail/address.h"
+#include "smtp/reply.h"
 
 enum smtp_verb {
 	SMTP_UNKNOWN, SMTP_HELO, SMTP_EHLO, SMTP_LHLO, SMTP_MAIL, SMTP_RCPT, SMTP_DATA, SMTP_BDAT, SMTP_RSET,
@@ -46,7 +47,7 @@ struct smtp_rcpt {
 /* What is wrong, with the reply that says it: 501 5.5.4, 501 5.1.7, 555 5.5.4, 553 5.6.7 … */
 struct smtp_fault {
 	int code;
-	struct { uint8_t class; uint16_t subject, detail; } enhanced;
+	struct enhanced_code enhanced;
 	struct str text;
 };
 bool smtp_mail_parse(struct arena *arena, struct str argument, struct smtp_mail *out, struct smtp_fault *fault);

@@ -21,7 +21,7 @@ enum dot_state {
 };
 struct dot_reader {
 	enum dot_state state;
-	bool is_after_bare;          /* the byte before was a bare CR or LF */
+	bool is_after_bare;          /* behind a bare CR or LF, or NULs at a line start: a dot here is a look-alike */
 	bool has_bare_newline_dot;   /* a look-alike of the end was seen */
 	uint64_t bare_cr, bare_lf, nul;
 	uint64_t bytes;              /* of the message, after unstuffing */
@@ -35,9 +35,12 @@ void dot_reader_init(struct dot_reader *d);
 size_t dot_reader_feed(struct dot_reader *d, struct str in, void (*put)(void *arg, struct str bytes), void *arg);
 /* The same bookkeeping for the bytes of BDAT chunks, where nothing ends by content. */
 void dot_reader_feed_chunk(struct dot_reader *d, struct str in);
+/* After the last chunk: a CR at the very end is bare too. */
+void dot_reader_finish_chunks(struct dot_reader *d);
 
 /* The writing side: stuffs dots, and makes every line end CR LF, so that a bare CR or LF never leaves us.
- * Feed any pieces; finish ends the last line if needed and writes ". CR LF". */
+ * A line end is CR* LF or a run of CR, as for mail/header.h. A piece grows to at most twice its size and
+ * two bytes. Feed any pieces; finish ends the last line if needed and writes ". CR LF". */
 struct dot_writer {
 	enum { DOTW_LINE_START, DOTW_TEXT, DOTW_CR } state;
 };

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 struct enhanced_code {
@@ -48,6 +48,7 @@ enum reply_step { REPLY_MORE, REPLY_WHOLE, REPLY_BROKEN };
  * 4.2.1); *out is filled on WHOLE, its text is valid until the next use of the reader. */
 enum reply_step reply_reader_line(struct reply_reader *r, struct str line, struct reply *out, struct err *err);
 
+/* At the start of `s`, a blank or the end behind it; *used: its bytes without the blank. */
 bool enhanced_code_parse(struct str s, struct enhanced_code *out, size_t *used);
 struct str enhanced_code_text(struct enhanced_code c, char out[16]);
 
