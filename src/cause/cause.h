@@ -46,14 +46,18 @@ struct say_args {
 	struct str here;       /* our host name: "write to postmaster@HERE" */
 	struct str ref;        /* short reference, "postern why REF" */
 	enum say_class class;
-	usec_t retry_after;    /* for "try again in HH:MM:SS" */
-	struct str detail;     /* for SAY_SYNTAX and the like: our own words, never a peer's */
+	usec_t retry_after;    /* for "try again in HH:MM:SS"; 0: five minutes */
+	struct str detail;     /* for SAY_SYNTAX and the like: our own words, never a peer's; the client's
+	                        * address for SAY_TOO_MANY_CONNECTIONS; empty: a standard text */
 };
 struct said {
 	int code;
 	struct enhanced_code enhanced;
 	enum cause_id cause;
 };
-/* Appends the whole reply, CRLF included. */
+/* Appends the whole reply, CRLF included, each line at most 512 octets. Empty members leave no trace:
+ * without a ref there are no parentheses. */
 struct said cause_render(enum situation what, const struct say_args *args, bool allow_utf8, struct buf *out);
-const char *situation_name(enum situation what);
+/* Code and cause without rendering. */
+struct said cause_of_situation(enum situation what);
+const char *situation_name(enum situation what); /* "sender_absent" */
