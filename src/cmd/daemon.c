@@ -3,6 +3,7 @@
 #include "cmd/daemon.h"
 
 #include <ifaddrs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 

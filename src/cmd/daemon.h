@@ -43,6 +43,7 @@ struct daemon {
 	usec_t started;
 	struct cond wake;
 	bool must_stop, keep_listeners;
+	int handover_fd;
 };
 
 /* Everything but the runtime. The configuration is taken over. fds: listening sockets from outside. */
