@@ -7,12 +7,14 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/cause_id.h"
 #include "base/clock.h"
 #include "base/ip.h"
 
 enum verdict { VERDICT_NONE, VERDICT_ACCEPT, VERDICT_TAG, VERDICT_HOLD, VERDICT_DEFER, VERDICT_REJECT };
 const char *verdict_name(enum verdict v);
+enum verdict verdict_from_name(struct str name); /* VERDICT_NONE when unknown */
 
 struct trail_entry {
 	struct wall at;
