@@ -2,6 +2,7 @@
 /* `postern run`: from the configuration to a daemon that answers, and to its orderly end. */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
