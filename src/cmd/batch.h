@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * JSON lines in, JSON lines out, in input order, flushed, up to 100 under way (CLI.md "--batch"). A bad line gives
+ * {"id":…,"error":"…"} and the rest goes on. Lines are at most 16 MiB, nested at most 32 deep.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "rt/rt.h"
+
+/* Appends the members of the answer (without braces and id). False: `err` becomes the line's error. */
+typedef WAITS bool batch_line_fn(void *arg, const json_t *line, struct buf *out, struct err *err);
+/* Reads standard input to its end. Returns the exit status: 0, or 1 when a line was bad. */
+WAITS int batch_run(batch_line_fn *line, void *arg);
+
+/* A member as text; STR_NONE when it is not there or no string. */
+struct str batch_text(const json_t *line, const char *member);
