@@ -7,8 +7,8 @@
 
 #include <inttypes.h>
 
-/* Every byte of a full trail as \uXXXX, and the frame of its entries. */
-#define JSON_MAX (1024 * 1024)
+/* A full trail with a thousand recipients, every byte as \uXXXX, and the frame of its entries. */
+#define JSON_MAX (4 * 1024 * 1024)
 
 static void add_text(struct buf *out, const char *key, struct str value)
 {

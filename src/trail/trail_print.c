@@ -3,6 +3,7 @@
 #include "trail/trail.h"
 
 #include "cause/cause.h"
+#include "mail/utf8.h"
 
 #define BOLD  "\x1b[1m"
 #define GREEN "\x1b[32m"
@@ -22,12 +23,21 @@ static void colour(const struct printer *p, const char *code)
 		buf_str(p->out, str_from(code));
 }
 
+/* Clean UTF-8 is for reading; anything else is shown byte by byte. */
+static void print(const struct printer *p, struct str s)
+{
+	if (utf8_is_clean(s))
+		buf_str(p->out, s);
+	else
+		buf_escaped(p->out, s);
+}
+
 /* Text of a column, with blanks up to `width`. */
 static void column(const struct printer *p, struct str s, size_t width)
 {
 	size_t from = p->out->n;
 
-	buf_escaped(p->out, s);
+	print(p, s);
 	while (buf_ok(p->out) && p->out->n - from < width)
 		buf_char(p->out, ' ');
 }
@@ -54,26 +64,26 @@ static void print_head(const struct printer *p, const struct trail *t)
 	char when[WALL_FORMAT_MAX], ip[IP_TEXT_MAX];
 
 	colour(p, BOLD);
-	buf_escaped(p->out, t->ref.n > 0 ? t->ref : STR("(no reference)"));
+	print(p, t->ref.n > 0 ? t->ref : STR("(no reference)"));
 	colour(p, PLAIN);
 	buf_printf(p->out, "  %.*s  ", STR_ARG(wall_rfc3339(t->begun, when)));
 	colour(p, verdict_colour(t->verdict));
 	buf_str(p->out, t->verdict == VERDICT_NONE ? STR("no verdict") : str_from(verdict_name(t->verdict)));
 	colour(p, PLAIN);
 	buf_str(p->out, STR("\n  from <"));
-	buf_escaped(p->out, t->sender);
+	print(p, t->sender);
 	buf_str(p->out, STR(">"));
 	if (t->client.family) {
 		buf_printf(p->out, " by %.*s", STR_ARG(ip_text(t->client, ip)));
 		if (t->helo.n > 0) {
 			buf_str(p->out, STR(" (helo "));
-			buf_escaped(p->out, t->helo);
+			print(p, t->helo);
 			buf_char(p->out, ')');
 		}
 	}
 	if (t->recipients.n > 0) {
 		buf_str(p->out, STR("\n  to "));
-		buf_escaped(p->out, t->recipients);
+		print(p, t->recipients);
 	}
 	buf_char(p->out, '\n');
 }
@@ -87,7 +97,7 @@ static void print_text(const struct printer *p, struct str text)
 	while (str_cut(&text, '\n', &line)) {
 		buf_str(p->out, is_dialogue ? STR("\n        ") : STR("  "));
 		colour(p, FAINT);
-		buf_escaped(p->out, line);
+		print(p, line);
 		colour(p, PLAIN);
 	}
 }
@@ -107,7 +117,7 @@ static void print_entry(const struct printer *p, const struct trail_entry *e)
 	colour(p, PLAIN);
 	if (e->subject.n > 0) {
 		buf_char(p->out, ' ');
-		buf_escaped(p->out, e->subject);
+		print(p, e->subject);
 	}
 	if (e->took > 0)
 		buf_printf(p->out, "  %.*s", STR_ARG(duration_text(e->took, took)));
@@ -128,7 +138,7 @@ void trail_print(const struct trail *t, bool with_colour, struct buf *out)
 		buf_printf(out, "  (%zu more entries were not kept)\n", t->dropped);
 	if (t->reply.n > 0) {
 		buf_str(out, STR("  we said: "));
-		buf_escaped(out, str_trim(t->reply));
+		print(&p, str_trim(t->reply));
 		buf_char(out, '\n');
 	}
 }
