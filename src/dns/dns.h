@@ -6,7 +6,9 @@
  * passes: trouble of the DNS is an outcome. Answers are reference-counted and immutable; release them.
  * Cached answers cost one hash look-up and no wait; equal questions under way are asked once.
  * CNAMEs are followed (at most 8). Bounds: 100 records of a type are kept, 16 KiB of text for each TXT
- * record, names 253; what lies beyond is dropped and the answer marked `is_cut`.
+ * record, names 253; what lies beyond is dropped and the answer marked `is_cut`. FOUND has one record at least.
+ * Names in records are safe to print: bytes that no host name has are written \DDD (such a name resolves to
+ * nothing, so an MX record with one stays visible and leads nowhere).
  */
 #pragma once
 
@@ -50,14 +52,15 @@ struct dns_answer {
 	struct str why;        /* for TEMPORARY and BOGUS: "timed out", "SERVFAIL", … */
 	struct dns_record *records; /* MX sorted by preference */
 	size_t n;
+	unsigned capacity;     /* private */
 	int refs;              /* private */
 	struct arena arena;    /* private */
 };
 void dns_answer_release(const struct dns_answer *a); /* accepts NULL */
 
 struct dns_conf {
-	struct str resolver;       /* "recursive", or "ADDR[@PORT]" to forward to */
-	struct str trust_anchor;   /* file; empty: Debian's root key where it is installed, else no validation */
+	struct str resolver;       /* "recursive", or "ADDR[@PORT]" to forward to, several separated by spaces */
+	struct str trust_anchor;   /* file; empty: Debian's root key where it is installed; "none": no validation */
 	struct str root_hints;
 	usec_t timeout;            /* own deadline for one look-up, default 10 s */
 	usec_t ttl_min, ttl_max;   /* caps of our cache: 5 s, 1 d */
@@ -74,13 +77,14 @@ struct resolver *resolver_open(const struct dns_conf *conf, struct err *err);
 /* Answers from a script (CLI.md `--dns`): JSON array text. A name not listed is NXDOMAIN, a listed name
  * without the type NODATA; TIMEOUT waits for the deadline on the fake clock and answers at once otherwise. */
 struct resolver *resolver_open_script(const struct dns_conf *conf, struct str json, struct err *err);
-void resolver_close(struct resolver *r);
+/* Questions under way are answered TEMPORARY. Accepts NULL. */
+WAITS void resolver_close(struct resolver *r);
 
 /* `name` in A-label form, any case, with or without trailing dot; an invalid name is NXDOMAIN.
  * False only for ERR_CANCELLED, or ERR_TIMEOUT of a caller's scope that is shorter than conf->timeout. */
 WAITS bool dns_lookup(struct resolver *r, struct str name, enum dns_type type,
                       const struct dns_answer **out, struct err *err);
-/* The cache alone, without waiting: NULL when it is not there. */
+/* The cache alone, without waiting: NULL when it is not there; else release it as any answer. */
 const struct dns_answer *dns_lookup_cached(struct resolver *r, struct str name, enum dns_type type);
 /* Whether some PTR name of ip resolves back to ip (FCrDNS, RFC 8601 3 "iprev"). *name: the first that does,
  * else the first PTR name, in `arena`. Outcome FOUND: confirmed; NODATA/NXDOMAIN: no PTR or no match. */
