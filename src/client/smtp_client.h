@@ -43,6 +43,9 @@ struct smtp_client {
 	usec_t asked;                    /* when the last command went out */
 	struct str label;                /* "RCPT at mx1.example" */
 	struct arena arena;
+	struct buf line;                 /* private: the command being written */
+	char label_text[96];             /* private: what `label` shows */
+	unsigned replies_open;           /* commands whose replies have not been read */
 };
 /* Outcome of opening a session. */
 enum client_open {
@@ -53,19 +56,24 @@ enum client_open {
 	CLIENT_NONSENSE,     /* not SMTP */
 	CLIENT_NO_TLS,       /* require_tls, and it is not to be had */
 };
-/* Connect, greeting, EHLO (HELO when refused), STARTTLS and EHLO again. *said is the refusing reply; its text
- * lives in c->arena. `c` is initialised in every case; follow by smtp_client_close. False: cancelled. */
+/* Connect, greeting, EHLO (HELO when refused), STARTTLS and EHLO again. *said is the refusing reply, or code 0
+ * and in its text what went wrong; the text lives in c->arena. `host` is borrowed as long as c is open; with an ip
+ * of family 0 it is "unix:/path". `c` is initialised in every case; follow by smtp_client_close. False: cancelled. */
 WAITS bool smtp_client_open(struct smtp_client *c, const struct smtp_client_conf *conf, struct str host, struct ip ip,
                             uint16_t port, enum client_open *outcome, struct reply *said, struct err *err);
 
+/* Between two transactions of one session: forgets the dialogue and the texts of replies. */
+void smtp_client_forget(struct smtp_client *c);
 /* Queue a command; replies are then read in order with smtp_client_reply. Without PIPELINING use the pairs below. */
 WAITS void smtp_client_send(struct smtp_client *c, const char *label, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* The next reply; text lives in c->arena. A 421 marks the connection lost after this reply. */
+/* The next reply; text lives in c->arena. within 0: the conf's time for a command. A 421 marks the connection lost after this reply. */
 WAITS bool smtp_client_reply(struct smtp_client *c, usec_t within, struct reply *out, struct err *err);
 /* send + reply */
 WAITS bool smtp_client_ask(struct smtp_client *c, usec_t within, const char *label, struct reply *out, struct err *err,
                            const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Bytes of a message: they stand in no dialogue. Errors are sticky, met by the next reply. */
+WAITS bool smtp_client_write(struct smtp_client *c, struct str bytes, usec_t within, struct err *err);
 /* QUIT, waits at most 2 s for the answer, closes. Never after a time-out or loss: then it just closes. */
 WAITS void smtp_client_close(struct smtp_client *c);
 void smtp_client_note(struct smtp_client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
