@@ -12,6 +12,7 @@
 /* What one verification without a daemon needs. */
 struct alone {
 	struct verify_conf conf;
+	struct ip_set test_networks; /* what conf.dial_networks points to when it is not the configuration's */
 	struct dns_conf dns;
 	struct group root;
 	struct tls_context *tls;
@@ -31,16 +32,16 @@ struct verifying {
 /* --dns with a port names a test set-up: loopback may be dialled there, as the lab's configuration allows. */
 static bool test_network_allow(struct alone *a, struct err *err)
 {
-	struct ip_set with_loopback = {0};
+	struct ip_set *set = &a->test_networks;
 	char text[IP_TEXT_MAX + 4];
 
 	for (size_t i = 0; i < a->conf.dial_networks.n; i++) {
-		if (!ip_set_add(&with_loopback, ip_net_text(a->conf.dial_networks.nets[i], text), err))
+		if (!ip_set_add(set, ip_net_text(a->conf.dial_networks.nets[i], text), err))
 			return false;
 	}
-	if (!ip_set_add(&with_loopback, STR("127.0.0.0/8"), err))
+	if (!ip_set_add(set, STR("127.0.0.0/8"), err))
 		return false;
-	a->conf.dial_networks = with_loopback;
+	a->conf.dial_networks = *set;
 	return true;
 }
 
@@ -82,6 +83,7 @@ WAITS static void alone_close(struct alone *a)
 		store_close(a->store);
 	resolver_close(a->resolver);
 	tls_context_unref(a->tls);
+	ip_set_done(&a->test_networks);
 }
 
 WAITS static bool verify_alone(const struct verifying *v, const struct address *address, struct str dns_script,
