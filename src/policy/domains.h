@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The domains we receive for, and where each one's mail goes: the `route "domain" { … }` sections.
- * "*" is the route for everything else (used for relaying from local networks and for our own DSNs).
+ * "*" is the route for everything else (used for relaying from local networks and for our own DSNs); it is never
+ * local, so that no setting of it makes an open relay.
  */
 #pragma once
 
@@ -26,10 +27,22 @@ struct route_conf {
 extern const struct conf_row route_conf_rows[];
 extern const struct conf_section route_section; /* "route", titled */
 
+/* A next hop taken apart: a name to look up, an address, or the path of a Unix socket. Points into the text. */
+struct next_hop {
+	struct str host;          /* as written, without brackets; empty with a path */
+	struct ip ip;             /* family 0: `host` is a name */
+	uint16_t port;
+	struct str path;
+};
+/* Without a port: 25 for SMTP, 24 for LMTP. */
+bool next_hop_parse(struct str text, enum route_kind kind, struct next_hop *out, struct err *err);
+
 struct domains;
-/* routes: pointers into a loaded configuration that outlives this. */
+/* routes: pointers into a loaded configuration that outlives this. `err` names the route that is at fault. */
 struct domains *domains_new(const struct route_conf *const *routes, size_t n, struct err *err);
 void domains_free(struct domains *d);
 /* The route for a domain in A-label form: exact, then "*.parent" wildcards, then "*"; NULL when there is none. */
 const struct route_conf *domains_route(const struct domains *d, struct str ascii_domain);
 bool domains_is_local(const struct domains *d, struct str ascii_domain);
+/* The first local domain that was listed (no wildcard), whose postmaster is ours; STR_NONE when there is none. */
+struct str domains_first_local(const struct domains *d);
