@@ -176,7 +176,7 @@ bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, c
 	d->exceptions = exceptions_open(d->now->daemon->exceptions);
 	if (!verify_start_service(d, err) || !store_start(d->store, &d->root, err))
 		return false;
-	d->now->recipients = recipients_open(d->now->domains, d->verify, err);
+	d->now->recipients = recipients_open(d->now->domains, d->verify, d->resolver, err);
 	if (!d->now->recipients || !spool_and_queue_open(d, err))
 		return false;
 	struct gate_deps deps = gate_deps_of(d, d->now);
@@ -213,7 +213,7 @@ bool daemon_reload(struct daemon *d, struct err *err)
 		conf_unref(conf);
 		return false;
 	}
-	next->recipients = recipients_open(next->domains, d->verify, err);
+	next->recipients = recipients_open(next->domains, d->verify, d->resolver, err);
 	struct gate_deps deps = gate_deps_of(d, next);
 	if (!next->recipients || !gate_reconfigure(d->gate, next->gate, &deps, err)) {
 		generation_free(next);
