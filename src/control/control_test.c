@@ -37,13 +37,14 @@ WAITS static void talk(void *unused)
 {
 	struct group root;
 	struct control *control;
+	char name[] = "arg";
 	struct err err;
 	auto_buf struct buf out;
 	int status = -1;
 
 	buf_init(&out, 8 << 20);
 	group_init(&root, "root");
-	assert_true(control_open(path, verbs, "arg", &root, &control, &err));
+	assert_true(control_open(path, verbs, name, &root, &control, &err));
 
 	struct str list[] = {STR("queue"), STR("list"), STR("a \"b\"\n")};
 	assert_true(control_ask(path, list, 3, true, &out, &status, &err));
