@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "rt/stream.h"
 
-#define QUESTION_MAX 65536
+#define QUESTION_MAX 32768
 #define ANSWER_MAX   (64 << 20)
 #define WORDS_MAX    32
 #define ASK_WITHIN   (20 * USEC_S)

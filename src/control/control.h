@@ -4,7 +4,7 @@
  *
  * The question is one line of JSON, {"words":["queue","list"],"json":true}; the answer is one line
  * {"status":0,"bytes":123} and then that many bytes, text or one JSON document. The socket is mode 0660 in a
- * directory of the daemon's; who may open it may ask everything. Questions are at most 64 KiB, answers 64 MiB.
+ * directory of the daemon's; who may open it may ask everything. Questions are at most 32 KiB, answers 64 MiB.
  */
 #pragma once
 
