@@ -240,6 +240,22 @@ bool conf_row_set(const struct conf_row *row, void *out, struct str value, struc
 	return true;
 }
 
+bool conf_row_is_list(const struct conf_row *row)
+{
+	return row->type == CONF_TEXTS || row->type == CONF_NETS;
+}
+
+bool conf_row_add(const struct conf_row *row, void *out, struct str item, struct err *err)
+{
+	void *at = (char *)out + row->offset;
+	union field list;
+	assert(conf_row_is_list(row));
+	memcpy(&list, at, field_size(row->type));
+	bool ok = row->type == CONF_TEXTS ? add_text(&list, item, err) : add_net(&list, item, err);
+	memcpy(at, &list, field_size(row->type));
+	return ok || err_context(err, "%s", row->key);
+}
+
 static void assert_sane(const struct conf_row *rows, const struct conf_row *row, size_t size)
 {
 	assert(row->help && row->offset + field_size(row->type) <= size);

@@ -64,4 +64,7 @@ bool conf_parse_addr(struct str s, uint16_t default_port, struct conf_addr *out,
 void conf_rows_default(const struct conf_row *rows, void *out, size_t size);
 /* One value as text into its field; `err` names the key, the value and what is allowed. */
 bool conf_row_set(const struct conf_row *row, void *out, struct str value, struct err *err);
+/* One more item for a list, taken as it is; conf_row_set with an empty value empties the list first. */
+bool conf_row_add(const struct conf_row *row, void *out, struct str item, struct err *err);
+bool conf_row_is_list(const struct conf_row *row);
 void conf_rows_done(const struct conf_row *rows, void *out);

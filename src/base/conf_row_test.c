@@ -80,6 +80,16 @@ static void accepts(void **state)
 	assert_str(s.addr.path, "/run/x");
 	assert_true(conf_row_set(&rows[TEXTS], &s, STR("\"say \\\"x\\\\\""), &err));
 	assert_str(s.texts.items[0], "say \"x\\");
+	assert_true(conf_row_set(&rows[TEXTS], &s, STR(""), &err));
+	assert_true(conf_row_add(&rows[TEXTS], &s, STR("a, \"b"), &err));
+	assert_true(conf_row_add(&rows[TEXTS], &s, STR(""), &err));
+	assert_int_equal(s.texts.n, 2);
+	assert_str(s.texts.items[0], "a, \"b");
+	assert_true(conf_row_add(&rows[NETS], &s, STR("10.0.0.0/8"), &err));
+	assert_false(conf_row_add(&rows[NETS], &s, STR("10.0.0.0/8, ::1"), &err));
+	assert_memory_equal(err.text, "nets: ", 6);
+	assert_int_equal(s.nets.n, 3);
+	assert_true(conf_row_is_list(&rows[NETS]) && !conf_row_is_list(&rows[TEXT]));
 	conf_rows_done(rows, &s);
 }
 
