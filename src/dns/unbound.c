@@ -139,8 +139,10 @@ static bool finish(struct setup *s, bool is_forwarding)
 		"localhost.", "127.in-addr.arpa.", "test.", "invalid.", "home.arpa.",
 		"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
 	};
-	int failed = ub_ctx_zone_add(s->ctx, "ready.postern.invalid.", "static");
+	int failed = ub_ctx_async(s->ctx, 1);
 
+	if (failed == 0)
+		failed = ub_ctx_zone_add(s->ctx, "ready.postern.invalid.", "static");
 	for (size_t i = 0; is_forwarding && failed == 0 && i < sizeof(own_answers) / sizeof(own_answers[0]); i++)
 		failed = ub_ctx_zone_remove(s->ctx, own_answers[i]);
 	return failed == 0 || err_perm(&s->err, CAUSE_LOCAL_ERROR, "libunbound: %s", ub_strerror(failed));
@@ -154,10 +156,8 @@ static void ignore(void *arg, int error, struct ub_result *result)
 /* A question that the library answers itself starts its thread now, on this stack. */
 static bool start_thread(struct setup *s)
 {
-	int failed = ub_ctx_async(s->ctx, 1);
+	int failed = ub_resolve_async(s->ctx, "ready.postern.invalid.", DNS_A, CLASS_IN, NULL, ignore, NULL);
 
-	if (failed == 0)
-		failed = ub_resolve_async(s->ctx, "ready.postern.invalid.", DNS_A, CLASS_IN, NULL, ignore, NULL);
 	if (failed == 0)
 		failed = ub_wait(s->ctx);
 	return failed == 0 || err_perm(&s->err, CAUSE_LOCAL_ERROR, "libunbound: %s", ub_strerror(failed));
