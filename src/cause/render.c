@@ -46,6 +46,8 @@ static const struct saying {
 	SAY(RELAY_DENIED, "relay_denied", 554, 7, 1, RELAY_DENIED, false, "<{r}>: Relay access denied"),
 
 	/* policy and helpers of ours */
+	SAY(REFUSED_BY_RULE, "refused_by_rule", 550, 7, 1, SENDER_REJECTED, true,
+	    "<{s}>: Refused by a rule of this server; ask postmaster@{h}"),
 	SAY(GREYLIST, "greylist", 451, 7, 1, GREYLIST, false,
 	    "Greylisting in action, please come back in {t}"),
 	SAY(DIRECTORY, "directory", 451, 3, 0, DIRECTORY, true, "Directory lookup failed, try again later"),
