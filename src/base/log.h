@@ -25,8 +25,9 @@ struct log_field {
 #define LOG_S(k, s) ((struct log_field){(k), (s), 0, false})
 #define LOG_C(k, c) ((struct log_field){(k), str_from(c), 0, false})
 #define LOG_I(k, i) ((struct log_field){(k), STR_NONE, (i), true})
+/* The first element only carries the comma, so that an event may have no field. */
 #define log_event(level, name, ...)                                                                \
-	log_write((level), (name), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+	log_write((level), (name), (const struct log_field[]){{0}, ##__VA_ARGS__, {0}} + 1)
 
 /* The sink gets whole lines without the newline; NULL restores stderr. */
 typedef void log_sink_fn(void *arg, enum log_level level, struct str line);
