@@ -35,7 +35,8 @@ struct mx_host {
 #define MX_IPS_MAX   8
 struct mx_list {
 	enum mx_outcome outcome;
-	struct mx_host *hosts;       /* those with addresses, best first; memory of the arena */
+	struct mx_host *hosts;       /* best first: those with addresses, and unresolved ones, which may have none;
+	                              * memory of the arena */
 	size_t n;
 	bool is_implicit;
 	bool has_own;                /* one of them is ourselves (left out with all of worse preference) */
@@ -43,7 +44,8 @@ struct mx_list {
 	struct str why;              /* for MX_TEMPORARY and MX_UNUSABLE: words for the trail */
 	uint32_t ttl;
 };
-/* False only for cancellation and a deadline of the caller. A literal domain "[192.0.2.1]" is its own host. */
+/* A host that is reachable by IPv6 alone while use_ipv6 is off gives MX_TEMPORARY: it exists.
+ * False only for cancellation and a deadline of the caller. A literal domain "[192.0.2.1]" is its own host. */
 WAITS bool mx_find(struct resolver *r, const struct mx_conf *conf, struct str domain, struct arena *arena,
                    struct mx_list *out, struct err *err);
 bool mx_may_dial(const struct mx_conf *conf, struct ip ip);
