@@ -53,6 +53,11 @@ static void edges(void **state)
 	assert_false(bucket_take(&c, hourly, 9 * USEC_HOUR)); /* a clock that steps back */
 	assert_int_equal(bucket_wait(&c, hourly, 9 * USEC_HOUR), 2 * USEC_HOUR);
 	assert_true(bucket_take(&c, hourly, 11 * USEC_HOUR));
+
+	struct bucket_rate two = {.per_hour = 1, .burst = 2};
+	struct bucket d = {0};
+	assert_true(bucket_take(&d, two, 10 * USEC_HOUR) && bucket_take(&d, two, 9 * USEC_HOUR));
+	assert_false(bucket_take(&d, two, 10 * USEC_HOUR)); /* the hour does not pass twice */
 }
 
 int main(void)
