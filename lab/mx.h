@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The mail servers of the lab: one listener for each host that is up, one fiber for each conversation. */
+#pragma once
+
+#include "lab/habits.h"
+#include "rt/stream.h"
+
+struct lab_host_count {
+	unsigned sessions, rcpts, data, quits;
+};
+struct lab_mx;
+/* Listens on every host's address at `port`. `record` (NULL: none) is called for each line heard and said. */
+bool lab_mx_open(uint16_t port, struct group *root,
+                 void (*record)(void *arg, const struct lab_habit *h, char direction, struct str line), void *arg,
+                 struct lab_mx **out, struct err *err);
+void lab_mx_close(struct lab_mx *m);
+/* What a host has seen so far. */
+struct lab_host_count lab_mx_count(const struct lab_mx *m, const struct lab_habit *h);
