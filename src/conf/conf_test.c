@@ -22,7 +22,7 @@ static const struct conf_row probe_rows[] = {
 	{"wait", CONF_DURATION, AT(probe, wait), "25s", USEC_S, USEC_HOUR,
 	 .help = "How long a message is held while its sender is verified; what is not known by then is 451."},
 	{"mode", CONF_CHOICE, AT(probe, mode), "observe", .choices = "off|observe|tag|enforce",
-	 .help = "What becomes of a verdict."},
+	 .help = "what becomes of a verdict"},
 	{"cache", CONF_BOOL, AT(probe, cache), "yes", .help = "Whether answers are kept."},
 	{"budget", CONF_INT, AT(probe, budget), "60", 1, 1000, .help = "Probes an hour."},
 	{"size", CONF_SIZE, AT(probe, size), "64k", 1024, 1 << 30, .help = "Bytes kept."},

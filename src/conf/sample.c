@@ -52,11 +52,22 @@ static void print_limit(struct buf *out, enum conf_type type, int64_t n)
 	buf_printf(out, "%lld%s", (long long)n, units[unit]);
 }
 
+/* Tables may write the help without capital and full stop, as the manual page does. */
+static void add_sentence(struct buf *out, struct str help)
+{
+	if (help.n == 0)
+		return;
+	buf_char(out, help.p[0] >= 'a' && help.p[0] <= 'z' ? (char)(help.p[0] - 32) : help.p[0]);
+	buf_str(out, str_skip(help, 1));
+	if (!str_ends(help, STR(".")))
+		buf_char(out, '.');
+}
+
 /* The help sentence and what is allowed. */
 static void print_help(struct buf *out, const struct conf_row *row)
 {
 	auto_buf struct buf text = {.max = 4096};
-	buf_str(&text, str_from(row->help));
+	add_sentence(&text, str_from(row->help));
 	if (row->type == CONF_CHOICE) {
 		struct str rest = str_from(row->choices), word;
 		const char *before = " One of ";
@@ -64,7 +75,7 @@ static void print_help(struct buf *out, const struct conf_row *row)
 			buf_printf(&text, "%s%.*s", before, STR_ARG(word));
 		buf_char(&text, '.');
 	} else if (row->type == CONF_BOOL) {
-		buf_str(&text, STR(" yes or no."));
+		buf_str(&text, STR(" Yes or no."));
 	} else if ((row->min || row->max) && row->type != CONF_ADDR) {
 		buf_str(&text, STR(" From "));
 		print_limit(&text, row->type, row->min);
