@@ -40,7 +40,7 @@ static void add_line(struct report *r, struct str s)
 		if (c >= ' ' && c < 127)
 			buf_char(r->out, (char)c);
 		else
-			buf_printf(r->out, "\\x%02X", c);
+			buf_printf(r->out, "\\x%02x", c);
 	}
 }
 

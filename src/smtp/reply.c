@@ -155,7 +155,7 @@ static void add_clean(struct buf *out, struct str line, bool allow_utf8)
 		if (c >= ' ' && c < 127)
 			buf_char(out, (char)c);
 		else
-			buf_printf(out, "\\x%02X", c);
+			buf_printf(out, "\\x%02x", c);
 	}
 }
 
