@@ -48,7 +48,7 @@ const struct lab_habit lab_habits[] = {
          .for_known = EXISTS, .for_unknown = ABSENT},
 	{.domain = "policy-words.lab", .story = "refuses unknown users with the words of a policy",
          .unknown = "554 5.7.1 <%s>: Recipient address rejected: Access denied", .for_known = EXISTS, .for_unknown = ABSENT},
-	{.domain = "redmond.lab", .story = "says \"access denied\" for unknown users, as Exchange Online does",
+	{.domain = "redmond.lab", .story = "says that access is denied for unknown users, as Exchange Online does",
          .unknown = "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)", .for_known = EXISTS,
          .for_unknown = ABSENT},
 	{.domain = "disabled.lab", .story = "has switched the mailbox off", .unknown = "550 5.2.1 The mailbox is disabled",

@@ -107,11 +107,24 @@ static bool postern_find(char *out, size_t n)
 	return false;
 }
 
+/* The table of habits as JSON lines, for tests: domain, what must be concluded, whether one attempt can be enough. */
+static void table_print(void)
+{
+	for (size_t i = 0; i < lab_habit_count; i++) {
+		const struct lab_habit *h = &lab_habits[i];
+		char ip[IP_TEXT_MAX];
+		printf("{\"domain\":\"%s\",\"story\":\"%s\",\"ip\":\"%.*s\",\"known\":\"%s\",\"unknown\":\"%s\",\"needs_retry\":%s}\n",
+		       h->domain, h->story, STR_ARG(ip_text(lab_habit_ip(h, false), ip)), verify_verdict_name(h->for_known),
+		       verify_verdict_name(h->for_unknown), h->needs_retry ? "true" : "false");
+	}
+}
+
 static void usage(void)
 {
 	puts("postern-lab: a small internet on loopback\n\n"
 	     "  postern-lab [--once]            the tour: a gate, real mails, what became of them\n"
-	     "  postern-lab serve [DIRECTORY]   DNS and mail servers only, for tests; prints \"ready CONFIG\"");
+	     "  postern-lab serve [DIRECTORY]   DNS and mail servers only, for tests; prints \"ready CONFIG\"\n"
+	     "  postern-lab table               the habits and what must be concluded from each, as JSON lines");
 }
 
 int main(int argc, char **argv)
@@ -125,6 +138,9 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--once") == 0) {
 			lab.is_once = true;
+		} else if (strcmp(argv[i], "table") == 0) {
+			table_print();
+			return 0;
 		} else if (strcmp(argv[i], "serve") == 0) {
 			lab.is_serving = true;
 		} else if (lab.is_serving && argv[i][0] != '-') {
