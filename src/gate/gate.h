@@ -21,6 +21,8 @@ struct gate_conf {
 	struct ip_set proxy_networks;        /* must speak PROXY first; nobody else may */
 	struct str tls_certificate, tls_key; /* empty: a self-signed certificate is made */
 	int64_t message_size, recipients, line, commands, errors, hops, header_size;
+	int64_t messages;                    /* transactions in one session (RFC 9422 MAILMAX) */
+	int64_t text_line;                   /* longest line of a message; 0: any */
 	int64_t sessions, sessions_per_ip, connects_per_minute; /* for each client address */
 	int64_t session_memory, memory;      /* bytes */
 	usec_t idle, transaction, session;   /* deadlines: 5 min, 30 min, 2 h */
@@ -47,13 +49,15 @@ struct gate;
 /* fds: sockets handed over or activated, used for the listeners whose address they are bound to. */
 bool gate_open(const struct gate_conf *conf, const struct gate_deps *deps, const int *fds, size_t n_fds,
                struct gate **out, struct err *err);
-/* Sessions begun from now on see the new configuration. */
+/* Sessions begun from now on see the new configuration; listeners are opened and closed as it says. `conf` and the
+ * objects in `deps` must live until gate_uses says that no session has them any more. */
+bool gate_uses(const struct gate *g, const struct gate_conf *conf);
 bool gate_reconfigure(struct gate *g, const struct gate_conf *conf, const struct gate_deps *deps, struct err *err);
 /* Stops accepting (the listeners stay open when keep_listeners), answers 421 at the next command outside a
- * transaction, waits for open transactions until `drain`. */
+ * transaction, waits for open transactions until `drain`; who is then still there hears 421 and is cut. */
 WAITS void gate_drain(struct gate *g, bool keep_listeners);
 void gate_close(struct gate *g);
-/* One session on a given stream, for tests, fuzzing and other doors; returns when it has ended. */
+/* One session on a given stream, for tests, fuzzing and other doors; returns when it has ended and closed it. */
 WAITS void gate_session_run(struct gate *g, struct stream *s);
 
 struct gate_session_info {
