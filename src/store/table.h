@@ -17,18 +17,23 @@ struct store; /* one SQLite file, many tables */
 struct table;
 
 /* dir NULL: memory only (command line, fake backend). Opening reads the file: at start only. */
-struct store *store_open(const char *dir, const char *file, struct err *err);
-WAITS void store_close(struct store *s); /* writes what is outstanding */
+struct store *store_open(const char *dir, const char *file, struct err *err); /* both are copied */
+/* Writes what is outstanding and frees all tables. Accepts NULL. */
+WAITS void store_close(struct store *s);
 /* For each store there is one writer fiber in this group; call once after the runtime runs. */
 bool store_start(struct store *s, struct group *root, struct err *err);
+/* Writes now what is outstanding. False: the file could not be written (memory is right all the same), or
+ * the fiber was called off. */
+WAITS bool store_flush(struct store *s, struct err *err);
 
 /* name: letters and '_'; literal. max: entries. Entries already expired at load are skipped. */
 struct table *store_table(struct store *s, const char *name, size_t max, struct err *err);
-/* NULL, or the value, valid until the next call on this table. Expired entries are not there. */
+/* *value is valid until the next call on this table; value and expires may be NULL. Expired entries are
+ * not there. */
 bool table_get(struct table *t, struct str key, struct str *value, struct wall *expires);
 bool table_put(struct table *t, struct str key, struct str value, struct wall expires);
 void table_remove(struct table *t, struct str key);
 /* Each live entry whose key starts with prefix; fn may remove the entry it is given. Cost: a walk of all. */
 void table_each(struct table *t, struct str prefix,
                 void (*fn)(void *arg, struct str key, struct str value, struct wall expires), void *arg);
-size_t table_count(const struct table *t);
+size_t table_count(const struct table *t); /* expired ones that nobody asked for since are among them */
