@@ -3,6 +3,7 @@
 #include "dns/answer.h"
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/random.h"
 
 #include <assert.h>
@@ -56,10 +57,8 @@ const char *dns_type_name(enum dns_type t)
 
 struct dns_answer *dns_answer_new(struct str name, enum dns_type type)
 {
-	struct dns_answer *a = calloc(1, sizeof(*a));
+	struct dns_answer *a = mem_new(struct dns_answer);
 
-	if (!a)
-		abort();
 	a->refs = 1;
 	a->outcome = DNS_TEMPORARY;
 	a->type = type;

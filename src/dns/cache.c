@@ -2,6 +2,7 @@
 /* The cache of typed answers. */
 #include "dns/cache.h"
 
+#include "base/mem.h"
 #include "dns/answer.h"
 
 #include <assert.h>
@@ -77,9 +78,7 @@ void dns_cache_put(struct dns_cache *c, struct str key, const struct dns_answer 
 
 	if (e)
 		drop(c, e);
-	e = calloc(1, sizeof(*e));
-	if (!e)
-		abort();
+	e = mem_new(struct entry);
 	e->answer = dns_answer_ref(a);
 	map_put(&c->entries, key, e);
 	list_push_front(&c->used, &e->link);

@@ -2,6 +2,7 @@
 /* Look-ups: the cache first, then the flight that is under way, then a new one. */
 #include "dns/resolver.h"
 
+#include "base/mem.h"
 #include "base/metric.h"
 #include "dns/name.h"
 
@@ -57,11 +58,9 @@ static void register_metrics(struct resolver *r)
 struct resolver *resolver_new(const struct dns_conf *conf, const struct resolver_backend *backend,
                               void *self)
 {
-	struct resolver *r = calloc(1, sizeof(*r));
+	struct resolver *r = mem_new(struct resolver);
 	struct dns_conf defaults;
 
-	if (!r)
-		abort();
 	r->backend = backend;
 	r->self = self;
 	if (conf) {
@@ -139,11 +138,9 @@ static void cap_ttl(const struct resolver *r, struct dns_answer *a)
 
 static struct flight *flight_new(struct resolver *r, struct str name, enum dns_type type)
 {
-	struct flight *f = calloc(1, sizeof(*f));
+	struct flight *f = mem_new(struct flight);
 	char key[DNS_KEY_MAX];
 
-	if (!f)
-		abort();
 	f->resolver = r;
 	f->answer = dns_answer_new(name, type);
 	f->ticket = ticket_new("dns");

@@ -1,350 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Scripted answers (`--dns`): a JSON list of [name, type, value] or [name, type, value, {ttl, secure}],
- * read once into a map of names; asking only walks it. The script is the operator's, so faults in it are
- * errors with the number of the entry, never ignored.
- */
+/* The back end that answers from a script: asking walks the entries of a name, and nothing is waited for. */
+#include "dns/script_read.h"
+
+#include "base/mem.h"
 #include "dns/resolver.h"
 
-#include "base/hex.h"
-#include "dns/name.h"
-
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#define JSON_DEPTH_MAX 32
-#define CNAMES_MAX     8
-#define TTL_DEFAULT    300
-#define TYPE_ANY       255   /* `*` */
-#define TYPE_UNASKED   0     /* makes the name exist, nothing more */
+#define CNAMES_MAX 8
 
-enum entry_kind { ENTRY_RECORD, ENTRY_OUTCOME, ENTRY_TIMEOUT };
-
-/* One line of the script, in the list of its name in the order of the script. */
-struct entry {
-	struct entry *next;
-	unsigned type;
-	enum entry_kind kind;
-	enum dns_outcome outcome;
-	const char *why;
-	struct dns_record record;
-	struct str target; /* CNAME: as the map spells it, without escapes */
-	uint32_t ttl;
-	bool is_secure;
-};
-struct entries {
-	struct entry *first, *last;
-};
-struct script {
-	struct arena arena;
-	struct map names; /* lower case → struct entries */
+struct scripted {
+	struct script *script;
 	struct resolver *resolver;
 };
-
-/* --- reading --- */
-
-/* RFC 8259 strings may hold brackets, so they are skipped. Jansson recurses; this does not. */
-static bool is_too_deep(struct str json)
-{
-	unsigned depth = 0;
-	bool in_string = false;
-
-	for (size_t i = 0; i < json.n; i++) {
-		char c = json.p[i];
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '[' || c == '{') {
-			if (++depth > JSON_DEPTH_MAX)
-				return true;
-		} else if ((c == ']' || c == '}') && depth > 0) {
-			depth--;
-		}
-	}
-	return false;
-}
-
-static const struct {
-	const char *name;
-	unsigned type;
-} types[] = {
-	{"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"TXT", DNS_TXT}, {"PTR", DNS_PTR},
-	{"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"TLSA", DNS_TLSA}, {"SOA", DNS_SOA}, {"*", TYPE_ANY},
-	/* Zones written out in full hold these too. */
-	{"SPF", TYPE_UNASKED}, {"SRV", TYPE_UNASKED}, {"CAA", TYPE_UNASKED}, {"HINFO", TYPE_UNASKED},
-	{"DS", TYPE_UNASKED}, {"DNSKEY", TYPE_UNASKED}, {"RRSIG", TYPE_UNASKED}, {"NSEC", TYPE_UNASKED},
-};
-
-static bool read_type(const json_t *value, unsigned *type)
-{
-	struct str text = str_from(json_string_value(value));
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (str_ieq(text, str_from(types[i].name))) {
-			*type = types[i].type;
-			return true;
-		}
-	return false;
-}
-
-static struct str json_text(const json_t *value)
-{
-	return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)}
-	                             : STR_NONE;
-}
-
-static bool read_outcome(const json_t *value, struct entry *e)
-{
-	struct str text = json_text(value);
-
-	if (str_eq(text, STR("TIMEOUT"))) {
-		e->kind = ENTRY_TIMEOUT;
-		e->outcome = DNS_TEMPORARY;
-		return true;
-	}
-	e->kind = ENTRY_OUTCOME;
-	e->why = "";
-	if (str_eq(text, STR("NXDOMAIN"))) {
-		e->outcome = DNS_NXDOMAIN;
-	} else if (str_eq(text, STR("SERVFAIL"))) {
-		e->outcome = DNS_TEMPORARY;
-		e->why = "SERVFAIL";
-	} else if (str_eq(text, STR("BOGUS"))) {
-		e->outcome = DNS_BOGUS;
-		e->why = "the script says forged";
-	} else {
-		return false;
-	}
-	return true;
-}
-
-/* A name as a record holds it: lower case, no trailing dot, safe to print. */
-static bool read_name(struct script *s, struct str text, struct str *out)
-{
-	struct dns_name name;
-
-	return dns_name_parse(text, &name) && dns_name_text(&name, &s->arena, out);
-}
-
-static bool read_number(struct str *rest, uint64_t max, uint64_t *out)
-{
-	struct str word;
-	return str_next_word(rest, &word) && str_to_u64(word, max, out);
-}
-
-static bool read_mx(struct script *s, const json_t *value, struct dns_record *out)
-{
-	const json_t *preference = json_array_get(value, 0), *host = json_array_get(value, 1);
-	struct str text = json_text(host), rest = json_text(value), word;
-	uint64_t n;
-
-	if (json_array_size(value) == 2 && json_is_integer(preference) && json_is_string(host)) {
-		if (json_integer_value(preference) < 0 || json_integer_value(preference) > UINT16_MAX)
-			return false;
-		n = (uint64_t)json_integer_value(preference);
-	} else if (read_number(&rest, UINT16_MAX, &n) && str_next_word(&rest, &word)) {
-		text = word; /* presentation form: "10 mx.example." */
-	} else {
-		return false;
-	}
-	out->mx.preference = (uint16_t)n;
-	out->mx.host = STR_NONE;
-	return str_is_empty(text) || read_name(s, text, &out->mx.host); /* "": null MX, as "." */
-}
-
-static bool read_txt(struct script *s, const json_t *value, struct dns_record *out)
-{
-	struct buf b;
-	size_t i;
-	const json_t *part;
-	bool is_text = json_is_string(value) || json_is_array(value);
-
-	buf_init(&b, (size_t)64 * 1024);
-	if (json_is_string(value))
-		buf_str(&b, json_text(value));
-	json_array_foreach((json_t *)(uintptr_t)value, i, part) {
-		is_text &= json_is_string(part);
-		buf_str(&b, json_text(part));
-	}
-	is_text &= buf_ok(&b);
-	if (is_text)
-		out->text = arena_str(&s->arena, buf_view(&b));
-	buf_done(&b);
-	return is_text;
-}
-
-/* RFC 6698 2.2; the data may be broken by spaces. */
-static bool read_tlsa(struct script *s, struct str rest, struct dns_record *out)
-{
-	uint64_t usage, selector, matching;
-	struct str word;
-	struct buf b;
-	bool is_hex;
-
-	if (!read_number(&rest, 255, &usage) || !read_number(&rest, 255, &selector) ||
-	    !read_number(&rest, 255, &matching))
-		return false;
-	buf_init(&b, DNS_TEXT_MAX);
-	is_hex = !str_is_empty(str_trim(rest));
-	while (is_hex && str_next_word(&rest, &word))
-		is_hex = hex_decode(&b, word);
-	if (is_hex) {
-		out->tlsa.usage = (uint8_t)usage;
-		out->tlsa.selector = (uint8_t)selector;
-		out->tlsa.matching = (uint8_t)matching;
-		out->tlsa.data = arena_str(&s->arena, buf_view(&b));
-	}
-	buf_done(&b);
-	return is_hex;
-}
-
-static bool read_soa(struct script *s, struct str rest, struct dns_record *out)
-{
-	uint32_t *numbers[] = {&out->soa.serial, &out->soa.refresh, &out->soa.retry, &out->soa.expire,
-	                       &out->soa.minimum};
-	struct str word;
-	uint64_t n;
-
-	if (!str_next_word(&rest, &word) || !read_name(s, word, &out->soa.mname))
-		return false;
-	if (!str_next_word(&rest, &word) || !read_name(s, word, &out->soa.rname))
-		return false;
-	for (size_t i = 0; i < 5; i++) {
-		if (!read_number(&rest, UINT32_MAX, &n))
-			return false;
-		*numbers[i] = (uint32_t)n;
-	}
-	return true;
-}
-
-static bool read_address(struct str text, uint8_t family, struct ip *out)
-{
-	return ip_parse(text, out) && out->family == family;
-}
-
-static bool read_record(struct script *s, const json_t *value, unsigned type, struct dns_record *out)
-{
-	struct str text = json_text(value);
-
-	switch (type) {
-	case DNS_A:
-		return read_address(text, 4, &out->ip);
-	case DNS_AAAA:
-		/* An IPv4-mapped address is a legal AAAA record, and IPv4 everywhere in here. */
-		return ip_parse(text, &out->ip) && str_find_char(text, ':') < text.n;
-	case DNS_MX:
-		return read_mx(s, value, out);
-	case DNS_TXT:
-		return read_txt(s, value, out);
-	case DNS_PTR:
-	case DNS_CNAME:
-	case DNS_NS:
-		return read_name(s, text, &out->name);
-	case DNS_TLSA:
-		return read_tlsa(s, text, out);
-	case DNS_SOA:
-		return read_soa(s, text, out);
-	case TYPE_UNASKED:
-		return true;
-	default:
-		return false; /* `*` takes an outcome */
-	}
-}
-
-static bool read_options(const json_t *options, struct entry *e)
-{
-	const json_t *ttl = json_object_get(options, "ttl"), *secure = json_object_get(options, "secure");
-
-	e->ttl = TTL_DEFAULT;
-	e->is_secure = json_is_true(secure);
-	if (!options)
-		return true;
-	if (!json_is_object(options) || (secure && !json_is_boolean(secure)))
-		return false;
-	if (!ttl)
-		return true;
-	if (!json_is_integer(ttl) || json_integer_value(ttl) < 0 || json_integer_value(ttl) > INT32_MAX)
-		return false;
-	e->ttl = (uint32_t)json_integer_value(ttl);
-	return true;
-}
-
-static void add_entry(struct script *s, struct str name, struct entry *e)
-{
-	struct entries *all = map_get(&s->names, name);
-
-	if (!all) {
-		all = arena_new(&s->arena, struct entries);
-		map_put(&s->names, name, all);
-		all->first = e;
-	} else {
-		all->last->next = e;
-	}
-	all->last = e;
-}
-
-/* Lower case, no trailing dot. */
-static struct str fold(struct script *s, struct str name)
-{
-	if (name.n > 0 && name.p[name.n - 1] == '.')
-		name.n--;
-	return arena_lower(&s->arena, name);
-}
-
-static bool read_entry(struct script *s, const json_t *line, struct err *err)
-{
-	const json_t *type = json_array_get(line, 1), *value = json_array_get(line, 2);
-	size_t members = json_array_size(line);
-	struct entry *e = arena_new(&s->arena, struct entry);
-	struct str name = json_text(json_array_get(line, 0)), lower;
-
-	if (members < 3 || members > 4)
-		return err_perm(err, CAUSE_PROTOCOL, "not [name, type, value] or [name, type, value, {…}]");
-	lower = fold(s, name);
-	if (!read_type(type, &e->type))
-		return err_perm(err, CAUSE_PROTOCOL, "unknown type for %.*s", STR_ARG(lower));
-	if (!read_options(json_array_get(line, 3), e))
-		return err_perm(err, CAUSE_PROTOCOL, "wrong options for %.*s", STR_ARG(lower));
-	if (!read_outcome(value, e)) {
-		e->kind = ENTRY_RECORD;
-		if (!read_record(s, value, e->type, &e->record))
-			return err_perm(err, CAUSE_PROTOCOL, "wrong value for %.*s %s", STR_ARG(lower),
-			                json_string_value(type));
-		e->target = e->type == DNS_CNAME ? fold(s, json_text(value)) : STR_NONE;
-	}
-	add_entry(s, lower, e);
-	return true;
-}
-
-static bool read_script(struct script *s, struct str text, struct err *err)
-{
-	json_error_t why;
-	json_t *root, *line;
-	size_t i;
-	bool is_fine = true;
-
-	if (is_too_deep(text))
-		return err_perm(err, CAUSE_PROTOCOL, "DNS script: nested deeper than %d", JSON_DEPTH_MAX);
-	root = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!root)
-		return err_perm(err, CAUSE_PROTOCOL, "DNS script: line %d: %s", why.line, why.text);
-	if (!json_is_array(root))
-		is_fine = err_perm(err, CAUSE_PROTOCOL, "DNS script: not a list");
-	json_array_foreach(root, i, line) {
-		is_fine = read_entry(s, line, err) || err_context(err, "DNS script: entry %zu", i + 1);
-		if (!is_fine)
-			break;
-	}
-	json_decref(root);
-	return is_fine;
-}
-
-/* --- answering --- */
 
 enum found { FOUND_RECORDS, FOUND_OUTCOME, FOUND_TIMEOUT, FOUND_NOTHING };
 
@@ -353,7 +21,7 @@ static struct str copy(struct dns_answer *a, struct str s)
 	return arena_str(&a->arena, s);
 }
 
-static void add_copy(struct dns_answer *a, const struct entry *e)
+static void add_copy(struct dns_answer *a, const struct script_entry *e)
 {
 	struct dns_record r = e->record;
 
@@ -384,12 +52,12 @@ static void add_copy(struct dns_answer *a, const struct entry *e)
 }
 
 /* All entries of one type: records are added, unless one of them is an outcome, which then counts. */
-static enum found take_type(const struct entry *first, unsigned type, bool add, struct dns_answer *a,
-                            const struct entry **hit)
+static enum found take_type(const struct script_entry *first, unsigned type, bool add, struct dns_answer *a,
+                            const struct script_entry **hit)
 {
 	enum found result = FOUND_NOTHING;
 
-	for (const struct entry *e = first; e; e = e->next) {
+	for (const struct script_entry *e = first; e; e = e->next) {
 		if (e->type != type)
 			continue;
 		a->is_secure &= e->is_secure;
@@ -405,16 +73,16 @@ static enum found take_type(const struct entry *first, unsigned type, bool add, 
 }
 
 /* A type that is missing is secure when all that the name has is. */
-static void conclude_nodata(const struct entry *first, struct dns_answer *a)
+static void conclude_nodata(const struct script_entry *first, struct dns_answer *a)
 {
 	a->outcome = DNS_NODATA;
-	for (const struct entry *e = first; e; e = e->next) {
+	for (const struct script_entry *e = first; e; e = e->next) {
 		a->is_secure &= e->is_secure;
 		dns_answer_lower_ttl(a, e->ttl);
 	}
 }
 
-static void conclude_outcome(const struct entry *e, struct dns_answer *a)
+static void conclude_outcome(const struct script_entry *e, struct dns_answer *a)
 {
 	if (e->outcome == DNS_NXDOMAIN) {
 		a->n = 0;
@@ -425,10 +93,10 @@ static void conclude_outcome(const struct entry *e, struct dns_answer *a)
 }
 
 /* One name on the way. *next: where a CNAME leads, else empty. False: a time-out. */
-static bool answer_at(const struct entry *first, struct dns_answer *a, struct str *next)
+static bool answer_at(const struct script_entry *first, struct dns_answer *a, struct str *next)
 {
-	static const unsigned fallbacks[] = {TYPE_ANY, DNS_CNAME};
-	const struct entry *hit = NULL;
+	static const unsigned fallbacks[] = {SCRIPT_TYPE_ANY, DNS_CNAME};
+	const struct script_entry *hit = NULL;
 	enum found found = take_type(first, (unsigned)a->type, true, a, &hit);
 
 	*next = STR_NONE;
@@ -460,12 +128,12 @@ static bool answer(const struct script *s, struct dns_answer *a)
 
 	a->is_secure = true;
 	for (int hops = 0; hops <= CNAMES_MAX; hops++) {
-		const struct entries *all = map_get(&s->names, name);
+		const struct script_entries *all = map_get(&s->names, name);
 		a->canonical = copy(a, name);
 		if (!all) {
 			a->outcome = DNS_NXDOMAIN;
 			a->is_secure = false;
-			dns_answer_lower_ttl(a, TTL_DEFAULT);
+			dns_answer_lower_ttl(a, SCRIPT_TTL_DEFAULT);
 			return true;
 		}
 		if (!answer_at(all->first, a, &next))
@@ -492,10 +160,10 @@ WAITS static void time_out(void *arg)
 
 static void ask(void *self, struct flight *f)
 {
-	struct script *s = self;
+	struct scripted *s = self;
 	struct err err;
 
-	if (answer(s, f->answer)) {
+	if (answer(s->script, f->answer)) {
 		flight_land(f);
 		return;
 	}
@@ -504,31 +172,24 @@ static void ask(void *self, struct flight *f)
 		flight_time_out(f);
 }
 
-static void script_free(struct script *s)
-{
-	map_done(&s->names);
-	arena_done(&s->arena);
-	free(s);
-}
-
 static void close_script(void *self)
 {
-	script_free(self);
+	struct scripted *s = self;
+
+	script_free(s->script);
+	free(s);
 }
 
 struct resolver *resolver_open_script(const struct dns_conf *conf, struct str json, struct err *err)
 {
 	static const struct resolver_backend backend = {ask, close_script};
-	struct script *s = calloc(1, sizeof(*s));
+	struct script *script = script_read(json, err);
+	struct scripted *s;
 
-	if (!s)
-		abort();
-	arena_init(&s->arena, SIZE_MAX);
-	map_init(&s->names);
-	if (!read_script(s, json, err)) {
-		script_free(s);
+	if (!script)
 		return NULL;
-	}
+	s = mem_new(struct scripted);
+	s->script = script;
 	s->resolver = resolver_new(conf, &backend, s);
 	return s->resolver;
 }

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "dns/message.h"
 
 #include <assert.h>
@@ -336,9 +337,7 @@ struct resolver *resolver_open(const struct dns_conf *conf, struct err *err)
 	ctx = open_context(conf, err);
 	if (!ctx)
 		return NULL;
-	u = calloc(1, sizeof(*u));
-	if (!u)
-		abort();
+	u = mem_new(struct unbound);
 	u->ctx = ctx;
 	list_init(&u->flights);
 	cond_init(&u->asked);
