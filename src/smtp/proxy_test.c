@@ -39,7 +39,7 @@ static const struct row {
 	ROW("PROXY TCP4 192.0.2.1 198.51.100.1 4711 25\n", NULL),
 	ROW("PROXY TCP4 192.0.2.1 198.51.100.1 4711 25\r\r\n", NULL),
 	ROW("PROXY TCP4 192.0.2.1\0 198.51.100.1 4711 25\r\n", NULL),
-	ROW("PROXY \r\n", NULL), ROW("PROXY\r\n", NULL), ROW("proxy TCP4", NULL), ROW("EHLO x\r\n", NULL),
+	ROW("PROXY UNKNOWN \0\r\n", NULL), ROW("PROXY \r\n", NULL), ROW("PROXY\r\n", NULL), ROW("proxy TCP4", NULL), ROW("EHLO x\r\n", NULL),
 	ROW("\x16\x03\x01", NULL),
 	/* 107 bytes with CR LF are the longest, 108 are not taken */
 	ROW("PROXY UNKNOWN 1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"
@@ -56,7 +56,7 @@ static const struct row {
 	ROW(SIGNATURE "\x21\x21\x00\x0C" INET, NULL), ROW(SIGNATURE "\x21\x31\x00\x00", NULL),
 	ROW(SIGNATURE "\x21\x12\x00\x0C" INET, NULL), ROW(SIGNATURE "\x22\x11\x00\x0C" INET, NULL),
 	ROW(SIGNATURE "\x11\x11\x00\x0C" INET, NULL), ROW(SIGNATURE "\x21\x41\x00\x0C" INET, NULL),
-	ROW(SIGNATURE "\x21\x13\x00\x0C" INET, NULL), ROW("\r\n\r\n\0\r\nQUIX\n", NULL), ROW("\r\n\r\n\r\n", NULL),
+	ROW(SIGNATURE "\x21\x13\x00\x0C" INET, NULL), ROW(SIGNATURE "\x20\x13\x00\x00", NULL), ROW("\r\n\r\n\0\r\nQUIX\n", NULL), ROW("\r\n\r\n\r\n", NULL),
 };
 
 static void check(const struct row *row, struct str in, size_t cut)
