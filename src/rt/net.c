@@ -98,7 +98,7 @@ struct stream *net_dial(const struct dial *dial, struct err *err)
 {
 	const char *label = dial->label ? dial->label : "connect";
 	struct sockaddr_storage to;
-	socklen_t n;
+	socklen_t n = 0;
 	if (!fiber_may_wait(err) || !target(dial, &to, &n, err))
 		return NULL;
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
