@@ -189,7 +189,7 @@ bool header_authserv_id(struct arena *arena, struct str value, struct str *out)
 
 /* An id that cannot be read, in a field that names ours anywhere, is taken for a forgery: readers
  * downstream may be more lenient than we are. */
-static bool claims_to_be(struct str value, struct str authserv_id)
+bool header_claims_authserv_id(struct str value, struct str authserv_id)
 {
 	struct arena arena;
 	struct str id;
@@ -207,7 +207,7 @@ static bool is_dropped(const struct header_keep *k, const struct header_field *f
 		if (str_ieq(f->name, k->names[i]))
 			return true;
 	return k->authserv_id.n > 0 && str_ieq(f->name, STR("Authentication-Results")) &&
-	       claims_to_be(f->value, k->authserv_id);
+	       header_claims_authserv_id(f->value, k->authserv_id);
 }
 
 void header_keep_init(struct header_keep *k, struct str message, const struct str *names, size_t n_names,

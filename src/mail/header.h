@@ -65,6 +65,8 @@ void header_keep_init(struct header_keep *k, struct str message, const struct st
 bool header_keep_next(struct header_keep *k, struct str *slice);
 /* The authserv-id that the value of an Authentication-Results field begins with; false: none readable. */
 bool header_authserv_id(struct arena *arena, struct str value, struct str *out);
+/* Whether that value claims to be by `authserv_id`, an unreadable one that names it anywhere too. */
+bool header_claims_authserv_id(struct str value, struct str authserv_id);
 
 struct received_args {
 	struct str helo;         /* as the client said it; odd bytes become '?' */
