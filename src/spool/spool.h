@@ -33,7 +33,8 @@ extern const struct conf_row spool_conf_rows[];
 extern const struct conf_section spool_section; /* "spool" */
 
 #define SPOOL_ID_MAX 24
-/* Printed form of an id: 16 characters of Crockford base32, sortable by time; also the trail's reference. */
+/* Printed form of an id: 13 characters of Crockford base32, sortable by time; also the trail's reference.
+ * Reading one back takes either case and I, L, O for 1, 1, 0. */
 struct spool_id {
 	uint64_t n;
 };
@@ -65,6 +66,9 @@ struct spool_envelope {
 	struct spool_rcpt *rcpts;
 	size_t n_rcpts;
 	struct str trail;        /* trail_encode at acceptance */
+	/* A final dot was on its way and nothing came back before the process ended: sending it again may
+	 * make a duplicate. Set by spool_note_sending, cleared by the next spool_note_rcpt. */
+	bool is_sending;
 };
 
 /* A body while it is being received: memory up to inline_max, then a file in spool/incoming that becomes part
@@ -73,14 +77,17 @@ struct spool_body;
 struct spool_body *spool_body_new(struct spool *s);
 /* Waits only for the file part (off the loop). A disk failure is sticky and returned by the next call. */
 WAITS bool spool_body_write(struct spool_body *b, struct str bytes, struct err *err);
+/* So many bytes in all are expected (SIZE=): spool_has_room counts them from now on, or the size so far if more. */
+void spool_body_reserve(struct spool_body *b, uint64_t size);
 uint64_t spool_body_size(const struct spool_body *b);
 size_t spool_body_memory(const struct spool_body *b); /* bytes of the process's memory it holds */
 /* The first bytes (all of it when in memory; at least the first inline_max). Valid until the next write. */
 struct str spool_body_head(const struct spool_body *b);
 void spool_body_drop(struct spool_body *b); /* accepts NULL */
 
-struct spool;
-/* Opens or creates, takes the lock, recovers. `recovered` is called for each live message, oldest first, on the
+/* Opens or creates, takes the lock, recovers. `io` NULL is the real disk. While another process holds the lock, waits
+ * for it until the deadline in force, and fails at once if there is none. A full disk is not a failure: what is
+ * there can be delivered, and new mail is refused until there is room. `conf` may go afterwards. `recovered` is called for each live message, oldest first, on the
  * calling fiber; the envelope is valid during the call. */
 WAITS bool spool_open(const struct spool_conf *conf, const struct spool_io *io, struct group *root,
                       void (*recovered)(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size),
@@ -88,20 +95,25 @@ WAITS bool spool_open(const struct spool_conf *conf, const struct spool_io *io, 
 WAITS void spool_close(struct spool *s); /* all appended records synced; lock released */
 struct spool_id spool_next_id(struct spool *s); /* the reference of a transaction, used again when it is accepted */
 
-/* Is there room for `size` more bytes? False: CAUSE_STORAGE, 452. Counts all open transactions' reservations. */
+/* Is there room for `size` more bytes? False: CAUSE_STORAGE, 452. Counts all open transactions' reservations.
+ * After spool_accept has failed it tells the two replies apart: no room is 452, else it is 451. Free space is
+ * looked up off the loop, at most once a second. */
 bool spool_has_room(struct spool *s, uint64_t size, struct err *err);
 
 /* Makes the message durable: header fields in `prefix` (Received, Return-Path is delivery's, tags) go in front of
  * the body; `drop` lists byte ranges of the body's head that are left out (forged fields under our name).
  * Cannot be cancelled: a caller whose deadline passes detaches, its message gets a cancel record, false is returned.
- * On true the body is the spool's. On false (CAUSE_STORAGE) nothing of it will ever be delivered. */
+ * `drop` is ascending, does not overlap and has at most 1000 ranges. The body's content may be rearranged.
+ * On true the body is the spool's. On false (CAUSE_STORAGE) nothing of it will ever be delivered, and the caller
+ * drops the body as usual. */
 struct spool_range {
 	uint64_t from, to;
 };
 WAITS bool spool_accept(struct spool *s, struct spool_id id, const struct spool_envelope *e, struct str prefix,
                         const struct spool_range *drop, size_t n_drop, struct spool_body *body, struct err *err);
 
-/* State records: appended, not waited for. */
+/* State records: appended, not waited for; synced with the next message, at most a second later. An id that is
+ * not (or no longer) in the spool is ignored. */
 void spool_note_rcpt(struct spool *s, struct spool_id id, size_t rcpt, const struct spool_rcpt *state);
 void spool_note_hold(struct spool *s, struct spool_id id, bool is_on_hold, struct str reason);
 void spool_note_sending(struct spool *s, struct spool_id id); /* "final dot sent" to a next hop */
@@ -112,13 +124,16 @@ WAITS bool spool_remove(struct spool *s, struct spool_id id, struct err *err);
 /* The envelope as it now stands, copied into arena. */
 WAITS bool spool_read_envelope(struct spool *s, struct spool_id id, struct arena *arena, struct spool_envelope *out,
                                struct err *err);
-/* The message (prefix and body) from `offset`, at most n bytes into out; *got 0 at the end. */
+/* The message (prefix and body) from `offset`, at most n bytes into out; *got 0 at the end. May give less than n.
+ * At offset 0 the whole message is compared with its checksum before the first byte is handed out: a permanent
+ * failure means that its bytes on disk are damaged. */
 WAITS bool spool_read(struct spool *s, struct spool_id id, uint64_t offset, void *out, size_t n, size_t *got,
                       struct err *err);
 uint64_t spool_message_size(struct spool *s, struct spool_id id);
 
 struct spool_stats {
 	uint64_t messages, bytes, segments, syncs, accepted, sync_failures, damaged_records;
+	uint64_t torn_ends; /* found at start: writes that a crash cut off, none of them acknowledged */
 	bool is_read_only; /* no segment could be opened: everything is 451 until one can */
 };
 void spool_stats(struct spool *s, struct spool_stats *out);
