@@ -45,7 +45,7 @@ static struct dns_conf conf;
 
 WAITS static void in_fiber(void *arg)
 {
-	WAITS void (*test)(void) = *(WAITS void (**)(void))arg;
+	WAITS void (*test)(void) = *(void (**)(void))arg;
 	struct err err;
 
 	conf_rows_default(dns_conf_rows, &conf, sizeof(conf));

@@ -332,6 +332,7 @@ WAITS static void faults_in_fiber(void *arg)
 		{"resolver.example", "none", "is not"},     {"127.0.0.1@0", "none", "is not"},
 		{"127.0.0.1@x", "none", "is not"},          {"127.0.0.1@70000", "none", "is not"},
 		{"127.0.0.1", "/nonexistent", "be read"},   {"127.0.0.1 ::1@53 nonsense", "none", "is not"},
+		{"127.0.0.1", "/etc/passwd", "libunbound"},
 	};
 	struct dns_conf conf;
 	struct err err;

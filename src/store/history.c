@@ -46,7 +46,7 @@ struct history {
 };
 
 static const char schema[] =
-	"CREATE TABLE IF NOT EXISTS trail(id INTEGER PRIMARY KEY, ref TEXT NOT NULL UNIQUE, at INTEGER NOT NULL,"
+	"CREATE TABLE IF NOT EXISTS trail(id INTEGER PRIMARY KEY, ref TEXT UNIQUE, at INTEGER NOT NULL,"
 	" body BLOB NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS trail_at ON trail(at);"
 	"CREATE TABLE IF NOT EXISTS trail_word(word TEXT NOT NULL, at INTEGER NOT NULL, id INTEGER NOT NULL,"
@@ -236,11 +236,14 @@ static int write_words(sqlite3_stmt *s, const struct item *item, sqlite3_int64 i
 
 static int write_item(sqlite3 *handle, sqlite3_stmt *s[STATEMENTS], const struct item *item)
 {
-	int rc = drop_former(s, item->ref);
+	int rc = item->ref.n > 0 ? drop_former(s, item->ref) : SQLITE_OK;
 
 	if (rc != SQLITE_OK)
 		return rc;
-	db_bind_text(s[ADD_TRAIL], 1, item->ref);
+	if (item->ref.n > 0)
+		db_bind_text(s[ADD_TRAIL], 1, item->ref);
+	else
+		sqlite3_bind_null(s[ADD_TRAIL], 1); /* many may have none */
 	sqlite3_bind_int64(s[ADD_TRAIL], 2, item->at);
 	db_bind_blob(s[ADD_TRAIL], 3, buf_view(&item->body));
 	rc = db_run(s[ADD_TRAIL]);

@@ -118,6 +118,10 @@ WAITS static void finding(void *arg)
 	expect(h, HISTORY_ADDRESS, "a@here.test", 10, "R1");
 	expect(h, HISTORY_ADDRESS, "new@here.test", 10, "R2");
 	expect(h, HISTORY_FAILURES, "", 10, "R3");
+
+	put(h, "", "x@none.test", "a@b.test", "192.0.2.9", VERDICT_REJECT, CAUSE_PROTOCOL);
+	put(h, "", "y@none.test", "a@b.test", "192.0.2.9", VERDICT_REJECT, CAUSE_PROTOCOL);
+	expect(h, HISTORY_ADDRESS, "@none.test", 10, " "); /* two, without a name */
 	store_close(s);
 }
 

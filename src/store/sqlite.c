@@ -2,7 +2,7 @@
 /* Opens, checks, sets aside and serializes one SQLite file. */
 #include "store/sqlite.h"
 
-#include "base/buf.h"
+#include "base/auto.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -19,6 +19,7 @@
 #define SCHEMA_VERSION 1
 /* Checking reads the whole file. Beyond this size damage is noticed when it is met, which heals as well. */
 #define CHECK_BYTES_MAX ((off_t)256 * 1024 * 1024)
+#define PATH_BYTES_MAX  ((size_t)8192)
 #define BUSY_MS         10000 /* the old process of a restart may still be closing */
 
 struct db {
@@ -152,12 +153,17 @@ static void close_handle(struct db *db)
 
 static void move_aside(const struct db *db, const char *suffix, const char *mark)
 {
-	char from[4200], to[4300];
+	auto_buf struct buf from, to;
 
-	snprintf(from, sizeof(from), "%s%s", db->path, suffix);
-	snprintf(to, sizeof(to), "%s.damaged-%s%s", db->path, mark, suffix);
-	if (rename(from, to) != 0)
-		unlink(from); /* a journal of the old file must not be applied to the new one */
+	buf_init(&from, PATH_BYTES_MAX);
+	buf_init(&to, PATH_BYTES_MAX);
+	buf_printf(&from, "%s%s", db->path, suffix);
+	buf_printf(&to, "%s.damaged-%s%s", db->path, mark, suffix);
+	buf_char(&from, '\0');
+	buf_char(&to, '\0');
+	/* When it cannot be moved it goes: a journal of the old file must not be applied to the new one. */
+	if (!buf_ok(&from) || !buf_ok(&to) || rename(from.p, to.p) != 0)
+		unlink(from.p);
 }
 
 /* Moved before it is closed: closing would fold the WAL into the file and hide how it was found. */

@@ -5,19 +5,19 @@
  */
 #include "store/store.h"
 
+#include "base/auto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define GATHER       (500 * USEC_MS)
 #define RETRY_FIRST  USEC_S
 #define RETRY_MAX    USEC_MIN
 /* Rounds of one flush; each takes up to a few thousand rows of every source. */
 #define ROUNDS_MAX   256
+#define PATH_BYTES_MAX ((size_t)4096)
 
 struct store {
 	struct db *db;
@@ -40,21 +40,26 @@ struct batch {
 
 /* --- opening --- */
 
+static struct db *open_file(const char *dir, const char *file, struct err *err)
+{
+	auto_buf struct buf path;
+
+	buf_init(&path, PATH_BYTES_MAX);
+	buf_printf(&path, "%s/%s", dir, file);
+	buf_char(&path, '\0');
+	if (buf_ok(&path))
+		return db_open(path.p, err);
+	err_perm(err, CAUSE_STORAGE, "%s: the name is too long", dir);
+	return NULL;
+}
+
 struct store *store_open(const char *dir, const char *file, struct err *err)
 {
-	char path[4096];
-	struct db *db = NULL;
+	struct db *db = dir ? open_file(dir, file, err) : NULL;
 	struct store *s;
 
-	if (dir) {
-		if (snprintf(path, sizeof(path), "%s/%s", dir, file) >= (int)sizeof(path)) {
-			err_perm(err, CAUSE_STORAGE, "%s: the name is too long", dir);
-			return NULL;
-		}
-		db = db_open(path, err);
-		if (!db)
-			return NULL;
-	}
+	if (dir && !db)
+		return NULL;
 	s = mem_new(struct store);
 	s->db = db;
 	s->is_kept = db != NULL;
