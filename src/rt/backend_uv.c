@@ -242,7 +242,7 @@ static bool take_pending(struct uv_state *u, const int *signals, int n, int *got
 	return false;
 }
 
-static bool back_wait_signal(struct runtime *rt, const int *signals, int n, int *got,
+WAITS static bool back_wait_signal(struct runtime *rt, const int *signals, int n, int *got,
                              struct err *err)
 {
 	struct uv_state *u = rt->backend_state;

@@ -172,7 +172,7 @@ bool rt_sleep(usec_t duration, const char *label, struct err *err)
 
 /* --- the life of a fiber --- */
 
-static void fiber_main(void *arg)
+STARTS_FIBER static void fiber_main(void *arg)
 {
 	struct fiber *f = arg;
 	f->fn(f->arg);

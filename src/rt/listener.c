@@ -191,7 +191,7 @@ static void listener_free(struct listener *l)
 	free(l);
 }
 
-static bool wait_for_client(struct listener *l, int number, struct err *err)
+WAITS static bool wait_for_client(struct listener *l, int number, struct err *err)
 {
 	bool elapsed;
 	if (number == EAGAIN)

@@ -82,7 +82,7 @@ static bool prepare(int fd, const struct dial *dial)
 	return bind(fd, (struct sockaddr *)&from, ip_to_sockaddr(dial->source, 0, &from)) == 0;
 }
 
-static bool connected(struct stream *s, bool is_pending, const char *label, struct err *err)
+WAITS static bool connected(struct stream *s, bool is_pending, const char *label, struct err *err)
 {
 	int number = 0;
 	socklen_t n = sizeof(number);

@@ -38,7 +38,7 @@ struct fiber {
 	struct stack stack;
 	struct group *group;
 	struct deadline *deadline; /* innermost */
-	void (*fn)(void *arg);
+	WAITS void (*fn)(void *arg);
 	void *arg;
 	const char *name, *label, *wait_label;
 	usec_t born, since; /* parked since */

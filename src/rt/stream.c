@@ -112,7 +112,7 @@ bool stream_wait(struct stream *s, enum watch_side side, int wants, const char *
 /* --- output --- */
 
 /* Writes before it asks whether it may wait: a goodbye leaves even a cancelled fiber, if there is room. */
-static bool write_all(struct stream *s, const char *p, size_t n)
+WAITS static bool write_all(struct stream *s, const char *p, size_t n)
 {
 	struct err err;
 	while (n > 0) {
@@ -134,7 +134,7 @@ static bool write_all(struct stream *s, const char *p, size_t n)
 	return true;
 }
 
-static bool flush(struct stream *s)
+WAITS static bool flush(struct stream *s)
 {
 	if (s->out_error)
 		return false;
@@ -215,7 +215,7 @@ static bool fill_fail(struct stream *s, struct err *err)
 }
 
 /* Reads land in the loop's scratch memory first, so that a stream owns memory only for what has come. */
-static bool read_some(struct stream *s, size_t room, struct err *err)
+WAITS static bool read_some(struct stream *s, size_t room, struct err *err)
 {
 	for (;;) {
 		size_t n = room;
@@ -266,7 +266,7 @@ bool stream_has_input(struct stream *s)
 }
 
 /* The rest of a line that is too long, without keeping it. */
-static bool skip_line(struct stream *s, size_t limit, struct err *err)
+WAITS static bool skip_line(struct stream *s, size_t limit, struct err *err)
 {
 	size_t skipped = 0;
 	for (;;) {

@@ -3,7 +3,11 @@
  * A buffered connection: TCP or Unix socket, TLS inside, or a pipe in memory (fake backend and tests).
  *
  * Errors are sticky: after a failure every later call fails at once with the same error, so a
- * conversation tests where it finishes. Reading flushes pending output first ("flush before you
+ * conversation tests where it finishes. They have a direction: after a failed read (time-out, end of input,
+ * cancellation) no further read succeeds, lest replies shift, but output still goes out, so that a
+ * reply or "421" can be said; after a failed write, or a failed TLS handshake, nothing works. Output is tried before
+ * it is waited for: what fits into the socket leaves even a cancelled or late fiber. One fiber reads
+ * and one (the same, as a rule) writes. Reading flushes pending output first ("flush before you
  * block on input"), which makes server pipelining one line. Buffers exist only while they hold
  * something, so an idle connection costs no buffer memory.
  */
@@ -27,7 +31,7 @@ struct dial {
 /* The deadline in force bounds the connect. Failure: CAUSE_NETWORK, temporary, text names the cause
  * ("connection refused", "no route", "timed out"). */
 WAITS struct stream *stream_dial(const struct dial *dial, struct err *err);
-/* Takes a connected, non-blocking descriptor. */
+/* Takes a connected, non-blocking descriptor. Real backend only. */
 struct stream *stream_take_fd(int fd);
 /* Two ends of one connection in memory. */
 void stream_pair(struct stream *out[2]);
@@ -43,6 +47,7 @@ void stream_label(struct stream *s, const char *label);
 /* --- output --- */
 /* Queues; waits only when more than 64 KiB are pending. Errors are sticky and met by flush or read. */
 WAITS void stream_write(struct stream *s, struct str bytes);
+/* For lines: at most 16 KiB each (asserted); bodies go by stream_write. */
 WAITS void stream_printf(struct stream *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 WAITS bool stream_flush(struct stream *s, struct err *err);
 
@@ -57,7 +62,8 @@ WAITS bool stream_fill(struct stream *s, struct err *err);
 bool stream_has_input(struct stream *s);
 /* One line up to LF, consumed; *line excludes LF and one CR before it, *has_crlf tells which it was
  * (may be NULL). Longer than max: the whole line is consumed (bounded by 64 × max, then it fails), the
- * result is true with *is_too_long set. The line is valid until the next read. */
+ * result is true with *is_too_long set and an empty line. max is at most 64 KiB - 2. At the end of input
+ * without LF it fails with ERR_CLOSED. The line is valid until the next read. */
 WAITS bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *has_crlf,
                             bool *is_too_long, struct err *err);
 WAITS bool stream_read_exact(struct stream *s, void *out, size_t n, struct err *err);
@@ -78,7 +84,8 @@ void stream_tls_bye(struct stream *s);
 /* --- listening --- */
 struct listener;
 struct listener *listener_open(const struct conf_addr *at, struct err *err);
-struct listener *listener_take_fd(int fd);       /* systemd activation, hand-over */
+struct listener *listener_take_fd(int fd);       /* systemd activation, hand-over; NULL: logged */
+/* One fiber for each listener. Out of descriptors: logs, shows one client out, goes on after 100 ms. */
 WAITS struct stream *listener_accept(struct listener *l, struct err *err);
 int listener_fd(const struct listener *l);
 void listener_addr(const struct listener *l, struct ip *ip, uint16_t *port); /* port 0 was asked: the real one */

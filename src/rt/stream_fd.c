@@ -49,7 +49,6 @@ static void fd_close(struct stream *s)
 {
 	the_rt->backend->watch_remove(the_rt, &s->watch);
 	if (s->watch.is_readable && !s->out_error) {
-		shutdown(s->watch.fd, SHUT_WR);
 		ssize_t dropped = read(s->watch.fd, the_rt->scratch, SCRATCH_SIZE);
 		(void)dropped;
 	}

@@ -163,7 +163,7 @@ static void describe(struct stream_tls *t)
 	         SSL_get_cipher_name(t->ssl));
 }
 
-static bool handshake(struct stream *s, struct err *err)
+WAITS static bool handshake(struct stream *s, struct err *err)
 {
 	for (;;) {
 		int wants = 0;
@@ -183,7 +183,7 @@ static bool handshake(struct stream *s, struct err *err)
 	}
 }
 
-static bool start(struct stream *s, struct tls_context *context, const char *host, bool is_server,
+WAITS static bool start(struct stream *s, struct tls_context *context, const char *host, bool is_server,
                   struct err *err)
 {
 	if (!stream_flush(s, err))
