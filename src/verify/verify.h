@@ -31,6 +31,15 @@ enum verify_class { VERIFY_CLASS_NONE, VERIFY_CLASS_NO_ANSWER, VERIFY_CLASS_DEFE
 enum verify_mode { VERIFY_MODE_OFF, VERIFY_MODE_OBSERVE, VERIFY_MODE_TAG, VERIFY_MODE_ENFORCE };
 enum verify_profile { VERIFY_CAREFUL, VERIFY_STRICT };
 enum verify_order { VERIFY_REAL_FIRST, VERIFY_RANDOM_FIRST };
+/* A cell of the table of REPLIES.md as an administrator may override it. */
+enum verify_override { OVERRIDE_PROFILE, OVERRIDE_ACCEPT, OVERRIDE_TAG, OVERRIDE_DEFER, OVERRIDE_REFUSE };
+/* Its rows: what an answer is taken for. */
+enum verify_row {
+	VERIFY_ROW_EXISTS, VERIFY_ROW_NULL_REFUSED, VERIFY_ROW_ABSENT, VERIFY_ROW_CATCH_ALL, VERIFY_ROW_BLOCKED,
+	VERIFY_ROW_UNVERIFIABLE, VERIFY_ROW_UNVERIFIABLE_VOUCHED, VERIFY_ROW_TEMPORARY, VERIFY_ROW_PATIENCE_OVER,
+	VERIFY_ROW_BUDGET, VERIFY_ROWS,
+	VERIFY_ROW_NEVER = VERIFY_ROWS, /* never verified: always accepted, not to be overridden */
+};
 
 struct verify_conf {
 	int mode, profile, order;        /* enums above */
@@ -45,6 +54,7 @@ struct verify_conf {
 	bool use_tls, use_pipelining, use_ipv6;
 	struct conf_texts never_ask;     /* operators that are never asked; replaces the built-in list */
 	struct conf_texts own_domains;   /* filled by cmd from the domains we receive for */
+	int on[VERIFY_ROWS];             /* enum verify_override for each row */
 	/* Budgets */
 	int64_t per_domain_hour, per_domain_burst, vouched_factor, per_operator_hour, per_client_minute, per_second;
 	bool budget_defers;              /* over budget: 451 instead of accepting with a tag */
@@ -89,7 +99,8 @@ struct verify_deps {
 	void *arg;
 };
 bool verify_open(const struct verify_conf *conf, const struct verify_deps *deps, struct verify **out, struct err *err);
-void verify_close(struct verify *v);
+/* Ends the work under way (its askers get TEMPORARY). Accepts NULL. */
+WAITS void verify_close(struct verify *v);
 /* New configuration from now on; work under way keeps the old one. conf must live as long as it is in use. */
 void verify_reconfigure(struct verify *v, const struct verify_conf *conf);
 void verify_set_mode(struct verify *v, enum verify_mode mode);
@@ -111,13 +122,14 @@ struct ticket *verify_start(struct verify *v, const struct address *sender, cons
  * network), so that first_failed tells how long this client has been hearing 451. */
 WAITS bool verify_finish(struct verify *v, struct ticket *t, const struct address *sender, const struct evidence *e,
                          usec_t wait_here, struct verify_answer *out, struct err *err);
-/* start + finish, for the command line. */
+/* start + finish, for the command line. out->dialogue is valid until the caller's next wait. */
 WAITS bool verify_address(struct verify *v, const struct address *a, const struct evidence *e, struct verify_answer *out,
                           struct err *err);
 /* Call-ahead: does `recipient` exist at these hosts (our own next hop)? Same engine and cache under a key of their
- * own ("→host"), with no budgets, no random probe, no never-ask list. MAIL FROM is the null sender. */
+ * own ("→host"), with no budgets, no random probe, no never-ask list. MAIL FROM is the null sender. Waits as long as
+ * `wait`, then TEMPORARY with is_running; no dialogue. */
 struct verify_next_hop {
-	struct str host;
+	struct str host;   /* "unix:/path" with an ip of family 0 */
 	struct ip ip;
 	uint16_t port;
 	bool is_lmtp;
@@ -131,7 +143,13 @@ void verify_learn_exists(struct verify *v, struct str address_key);
 void verify_cache_show(struct verify *v, struct str what, bool as_json, struct buf *out);
 size_t verify_cache_flush(struct verify *v, struct str what);
 
-/* What an answer becomes: the table of REPLIES.md, every cell overridable. */
+/* What an answer becomes: the table of REPLIES.md, every cell overridable. `conf->mode` is not looked at. */
 enum verify_action { VERIFY_ACCEPT, VERIFY_ACCEPT_TAG, VERIFY_DEFER, VERIFY_REFUSE };
 enum verify_action verify_decide(const struct verify_conf *conf, const struct verify_answer *a, const struct evidence *e,
                                  struct wall now);
+enum verify_row verify_row_of(const struct verify_conf *conf, const struct verify_answer *a, const struct evidence *e,
+                              struct wall now);
+/* The same under the mode in force: observe accepts everything, tag turns what would be refused or deferred
+ * into accept with tag. What the gate does; counted for `stats`. */
+enum verify_action verify_act(struct verify *v, const struct verify_answer *a, const struct evidence *e);
+const char *verify_action_name(enum verify_action a);    /* "accept" … */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The section "verify" of the configuration. */
+#include "verify/never_ask.h"
+#include "verify/verify.h"
+
+#include <stddef.h>
+
+#define AT(field) offsetof(struct verify_conf, field)
+#define ON(row)   (offsetof(struct verify_conf, on) + sizeof(int) * (row))
+#define ACTIONS   "profile|accept|tag|defer|refuse"
+
+const struct conf_row verify_conf_rows[] = {
+	{"mode", CONF_CHOICE, AT(mode), "enforce", 0, 0, "off|observe|tag|enforce",
+	 "off: never ask; observe: ask, record and accept; tag: accept with a tag what enforce would refuse or defer"},
+	{"profile", CONF_CHOICE, AT(profile), "careful", 0, 0, "careful|strict",
+	 "careful refuses only what is proven absent; strict also holds back what could not be found out"},
+	{"order", CONF_CHOICE, AT(order), "real-first", 0, 0, "real-first|random-first",
+	 "which address is asked first; random-first costs the other side one unknown recipient for each question"},
+	{"wait", CONF_DURATION, AT(wait), "25s", USEC_S, 5 * USEC_MIN, NULL,
+	 "how long a message is held at the final dot for its verdict; then 451, and the work goes on"},
+	{"work", CONF_DURATION, AT(work), "60s", 5 * USEC_S, 10 * USEC_MIN, NULL,
+	 "how long one question may take over DNS and all mail servers"},
+	{"patience", CONF_DURATION, AT(patience), "4h", 0, 7 * USEC_DAY, NULL,
+	 "how long a sender and client network hear 451 because of lasting trouble before mail is taken with a tag"},
+	{"probe_sender", CONF_TEXT, AT(probe_sender), "", 0, 0, NULL,
+	 "the sender shown to servers that refuse <> (empty: postern-probe@ our name); must accept mail"},
+	{"secret", CONF_TEXT, AT(secret), "", 0, 0, NULL,
+	 "key of the random local parts; the same on all nodes (empty: made at the first start and kept)"},
+	{"dial_networks", CONF_NETS, AT(dial_networks), "", 0, 0, NULL,
+	 "private networks whose mail servers may be dialled all the same"},
+	{"source", CONF_ADDR, AT(source), "", 0, 0, NULL,
+	 "address that probes come from, so that a block list entry for it does not hurt other mail"},
+	{"port", CONF_INT, AT(port), "25", 1, 65535, NULL, "port of mail servers"},
+	{"tls", CONF_BOOL, AT(use_tls), "yes", 0, 0, NULL, "STARTTLS where it is offered, in clear where it fails"},
+	{"pipelining", CONF_BOOL, AT(use_pipelining), "yes", 0, 0, NULL, "MAIL and RCPT in one packet where it is offered"},
+	{"ipv6", CONF_BOOL, AT(use_ipv6), "no", 0, 0, NULL,
+	 "dial IPv6 too; only where our IPv6 address has matching reverse DNS"},
+	{"never_ask", CONF_TEXTS, AT(never_ask), NEVER_ASK_DEFAULT, 0, 0, NULL,
+	 "operators of mail servers (name and below) that are never asked; replaces the built-in list"},
+	{"per_domain_hour", CONF_INT, AT(per_domain_hour), "20", 1, 1000000, NULL, "new addresses asked in one domain each hour"},
+	{"per_domain_burst", CONF_INT, AT(per_domain_burst), "20", 1, 1000000, NULL, "of these at once"},
+	{"vouched_factor", CONF_INT, AT(vouched_factor), "10", 1, 1000, NULL,
+	 "times so many where the domain vouches for the client (SPF pass, own MX)"},
+	{"per_operator_hour", CONF_INT, AT(per_operator_hour), "200", 1, 10000000, NULL,
+	 "new addresses asked at one operator of mail servers each hour"},
+	{"per_client_minute", CONF_INT, AT(per_client_minute), "5", 1, 1000000, NULL,
+	 "new addresses asked because of one client /24 or /64 each minute"},
+	{"per_second", CONF_INT, AT(per_second), "20", 1, 100000, NULL, "new addresses asked in all each second"},
+	{"budget_defers", CONF_BOOL, AT(budget_defers), "no", 0, 0, NULL,
+	 "over a budget: 451 (busy) instead of what on_budget says"},
+	{"cache_addresses", CONF_INT, AT(cache_addresses), "500000", 100, 100000000, NULL, "addresses remembered at most"},
+	{"cache_domains", CONF_INT, AT(cache_domains), "200000", 100, 100000000, NULL, "domains remembered at most"},
+	{"cache_hosts", CONF_INT, AT(cache_hosts), "50000", 100, 10000000, NULL, "addresses of mail servers remembered at most"},
+	{"ttl_exists", CONF_DURATION, AT(ttl_exists), "7d", USEC_MIN, 90 * USEC_DAY, NULL, "how long exists is remembered"},
+	{"ttl_absent", CONF_DURATION, AT(ttl_absent), "2h", USEC_S, 7 * USEC_DAY, NULL, "how long absent is remembered"},
+	{"ttl_catch_all", CONF_DURATION, AT(ttl_catch_all), "7d", USEC_MIN, 90 * USEC_DAY, NULL,
+	 "how long it is remembered that a domain takes everything, or that it does not"},
+	{"ttl_unverifiable", CONF_DURATION, AT(ttl_unverifiable), "1d", USEC_MIN, 90 * USEC_DAY, NULL,
+	 "how long it is remembered that a server does not tell, or that a mailbox was full"},
+	{"ttl_null_refused", CONF_DURATION, AT(ttl_null_refused), "3h", USEC_MIN, 7 * USEC_DAY, NULL,
+	 "how long the probe sender is shown at once to a domain that refused <>"},
+	{"ttl_blocked", CONF_DURATION, AT(ttl_blocked), "6h", USEC_MIN, 30 * USEC_DAY, NULL,
+	 "how long a server that refuses us is left alone"},
+	{"ttl_temp_min", CONF_DURATION, AT(ttl_temp_min), "5m", USEC_S, USEC_DAY, NULL,
+	 "how long temporary trouble is remembered at least"},
+	{"ttl_temp_max", CONF_DURATION, AT(ttl_temp_max), "15m", USEC_S, USEC_DAY, NULL, "and at most"},
+	{"on_exists", CONF_CHOICE, ON(VERIFY_ROW_EXISTS), "profile", 0, 0, ACTIONS, "what exists becomes"},
+	{"on_null_refused", CONF_CHOICE, ON(VERIFY_ROW_NULL_REFUSED), "profile", 0, 0, ACTIONS,
+	 "what exists at a server that refuses bounces becomes"},
+	{"on_absent", CONF_CHOICE, ON(VERIFY_ROW_ABSENT), "profile", 0, 0, ACTIONS, "what absent becomes"},
+	{"on_catch_all", CONF_CHOICE, ON(VERIFY_ROW_CATCH_ALL), "profile", 0, 0, ACTIONS, "what catch_all becomes"},
+	{"on_blocked", CONF_CHOICE, ON(VERIFY_ROW_BLOCKED), "profile", 0, 0, ACTIONS, "what blocked becomes"},
+	{"on_unverifiable", CONF_CHOICE, ON(VERIFY_ROW_UNVERIFIABLE), "profile", 0, 0, ACTIONS, "what unverifiable becomes"},
+	{"on_unverifiable_vouched", CONF_CHOICE, ON(VERIFY_ROW_UNVERIFIABLE_VOUCHED), "profile", 0, 0, ACTIONS,
+	 "the same where the sender's domain vouches for the client"},
+	{"on_temporary", CONF_CHOICE, ON(VERIFY_ROW_TEMPORARY), "profile", 0, 0, ACTIONS,
+	 "what temporary, or still running, becomes"},
+	{"on_patience_over", CONF_CHOICE, ON(VERIFY_ROW_PATIENCE_OVER), "profile", 0, 0, ACTIONS,
+	 "what it becomes after patience"},
+	{"on_budget", CONF_CHOICE, ON(VERIFY_ROW_BUDGET), "profile", 0, 0, ACTIONS, "what was not asked for lack of budget becomes"},
+	CONF_ROWS_END,
+};
+
+const struct conf_section verify_section = {
+	"verify",
+	"Sender verification: whether the sender's own mail server takes mail for the sender.",
+	verify_conf_rows, sizeof(struct verify_conf), false,
+};
