@@ -67,10 +67,27 @@ struct str spool_body_head(const struct spool_body *b)
 
 /* --- its file --- */
 
+static void removed(void *owner, struct item *it)
+{
+	free(container_of(it, struct file_item, item));
+}
+
+/* By the writer, because it may block. Should it fail, the next start clears it away. */
+static void remove_file(struct spool *s, const struct body_file *f)
+{
+	struct file_item *it = mem_new(struct file_item);
+	it->item.kind = ITEM_FILE;
+	it->item.settled = removed;
+	it->dir = f->dir;
+	it->fd = f->fd;
+	memcpy(it->name, f->name, sizeof it->name);
+	writer_submit(s->writer, &it->item);
+}
+
 static void file_free(struct spool *s, struct body_file *f)
 {
 	if (f->fd >= 0)
-		spool_remove_file(s, f->dir, f->fd, f->name);
+		remove_file(s, f);
 	XXH3_freeState(f->sum);
 	free(f->chunk);
 	free(f);

@@ -56,8 +56,6 @@ void spool_end_message(struct spool *s, struct message *m, struct item *record);
 struct item *spool_state_item(enum item_kind kind, uint64_t id, struct str payload,
                               void (*settled)(void *owner, struct item *it));
 void spool_submit_note(struct spool *s, struct item *it);
-/* Unlinks (and closes, fd >= 0) a file some time later. */
-void spool_remove_file(struct spool *s, int dir, int fd, const char *name);
 void spool_job_begins(struct spool *s);
 void spool_job_ends(struct spool *s);
 
