@@ -21,13 +21,14 @@ struct queue_conf {
 	usec_t retry_first, retry_max;   /* 5 min growing ×2 to 4 h, jittered */
 	usec_t lifetime;                 /* 5 d */
 	usec_t delay_notice;             /* 4 h; 0: none */
+	usec_t keep_failed;              /* FAILED_KEPT messages go so long after acceptance: 30 d; 0: never */
 	int64_t concurrency;             /* sessions in all: 200 */
 	int64_t per_site;                /* sessions for each site: 20 */
 	int64_t session_messages;        /* messages for each session before QUIT: 100 */
 	usec_t session_idle;             /* keep an idle session: 2 s */
 	int64_t port;                    /* of MX hosts: 25 */
 	struct ip_set dial_networks;
-	bool use_tls;
+	bool use_tls, use_ipv6;
 	struct conf_addr source;
 };
 extern const struct conf_row queue_conf_rows[];
@@ -35,7 +36,7 @@ extern const struct conf_section queue_section; /* "queue" */
 
 struct queue;
 struct queue_deps {
-	struct spool *spool;
+	struct spool *spool;             /* NULL: queue_set_spool follows */
 	struct resolver *resolver;
 	struct history *history;         /* NULL: none */
 	const struct domains *domains;
@@ -46,6 +47,8 @@ struct queue_deps {
 	struct ip_set own_addresses;
 };
 bool queue_open(const struct queue_conf *conf, const struct queue_deps *deps, struct queue **out, struct err *err);
+/* For who opens the queue first, so that it can take what spool_open recovers; before queue_start. */
+void queue_set_spool(struct queue *q, struct spool *spool);
 /* For each message recovered by spool_open (before queue_start) and for each accepted one (after). */
 void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, uint64_t size);
 /* Recovery fills the queue while the spool opens, so a spool of deps may be NULL and is given here, before queue_start. */
