@@ -154,7 +154,7 @@ static void arm(struct uv_state *u, usec_t next)
 	usec_t left = next - clock_now();
 	uv_update_time(&u->loop);
 	/* Rounded up: a timer that comes early finds nothing due and would spin. */
-	uv_timer_start(&u->timer, on_timer, left > 0 ? (uint64_t)(left + 999) / 1000 : 0, 0);
+	uv_timer_start(&u->timer, on_timer, left > 0 ? (uint64_t)left / 1000 + 1 : 0, 0);
 }
 
 static void back_poll(struct runtime *rt, bool is_busy, usec_t next_timer)

@@ -4,6 +4,11 @@
 
 #include <assert.h>
 
+usec_t time_after(usec_t duration)
+{
+	return duration < INT64_MAX - rt_now() ? rt_now() + duration : INT64_MAX;
+}
+
 void deadline_push_at(struct deadline *d, usec_t at, const char *what)
 {
 	struct fiber *f = fiber_self();
@@ -13,7 +18,7 @@ void deadline_push_at(struct deadline *d, usec_t at, const char *what)
 
 void deadline_push(struct deadline *d, usec_t after, const char *what)
 {
-	deadline_push_at(d, rt_now() + after, what);
+	deadline_push_at(d, time_after(after), what);
 }
 
 void deadline_pop(struct deadline *d)
@@ -35,7 +40,7 @@ struct deadline *deadline_nearest(const struct fiber *f)
 usec_t deadline_left(void)
 {
 	const struct deadline *d = deadline_nearest(fiber_self());
-	if (!d)
+	if (!d || d->at == INT64_MAX)
 		return INT64_MAX;
 	return d->at > rt_now() ? d->at - rt_now() : 0;
 }

@@ -167,7 +167,7 @@ bool rt_sleep_until(usec_t at, const char *label, struct err *err)
 
 bool rt_sleep(usec_t duration, const char *label, struct err *err)
 {
-	return rt_sleep_until(rt_now() + duration, label, err);
+	return rt_sleep_until(time_after(duration), label, err);
 }
 
 /* --- the life of a fiber --- */
@@ -269,7 +269,7 @@ static void trim_sweep(struct timer *t)
 		link_remove(l);
 		stack_trim(&rt->stacks, f->stack, f->context.sp);
 	}
-	metric_set(metric_high_water, (double)rt->stacks.high_water);
+	metric_set(metric_high_water, (double)stack_pool_high_water(&rt->stacks));
 	metric_set(metric_fibers, rt->n_fibers);
 	if (l)
 		timer_set(&rt->timers, t, next);

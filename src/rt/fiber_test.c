@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fibers, time, deadlines, groups, conditions, tickets, off-loading; in both worlds. */
+#include "rt/runtime.h"
 #include "rt/test_support.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* --- time --- */
@@ -577,6 +579,93 @@ static void signals(void **state)
 	run_in(false, 0, waits_for_signal, NULL);
 }
 
+/* --- memory --- */
+
+static size_t resident_pages(const struct stack *stack)
+{
+	unsigned char pages[64];
+	size_t n = 0;
+	assert_true(stack->size / 4096 <= sizeof(pages));
+	assert_int_equal(mincore(stack->low, stack->size, pages), 0);
+	for (size_t i = 0; i < stack->size / 4096; i++)
+		n += pages[i] & 1;
+	return n;
+}
+
+static int use_stack(void)
+{
+	volatile char much[40000];
+	for (size_t i = 0; i < sizeof(much); i += 512)
+		much[i] = (char)i;
+	return much[1024];
+}
+
+static void deep_then_idle(void *arg)
+{
+	struct fiber **self = arg;
+	struct err err;
+	volatile int mark = 4711;
+	use_stack();
+	*self = fiber_self();
+	assert_true(rt_sleep(1700 * USEC_MS, "idle", &err));
+	assert_int_equal(mark, 4711);
+}
+
+static void idle_stacks_are_trimmed(void *arg)
+{
+	struct fiber *idle;
+	struct group g;
+	struct err err;
+	struct rt_stats stats;
+	group_init(&g, "idle");
+	assert_true(group_go(&g, "idle", deep_then_idle, &idle, &err));
+	assert_true(rt_sleep(500 * USEC_MS, "before", &err));
+	size_t before = resident_pages(&idle->stack);
+	assert_true(before >= 10);
+	assert_true(rt_sleep(900 * USEC_MS, "after", &err));
+	assert_true(resident_pages(&idle->stack) <= before - 9);
+	rt_stats(&stats);
+	assert_true(stats.stack_high_water >= 40000);
+	assert_true(group_wait(&g, &err));
+	group_done(&g);
+}
+static void idle_stacks_are_trimmed_real(void **state)
+{
+	run_in(false, 0, idle_stacks_are_trimmed, NULL);
+}
+
+/* --- fairness --- */
+
+static void hog(void *arg)
+{
+	bool *stop = arg;
+	struct err err;
+	while (!*stop)
+		assert_true(rt_yield(&err));
+}
+
+static void yielding_starves_nobody(void *arg)
+{
+	bool stop = false;
+	struct group g;
+	struct err err;
+	struct deadline d;
+	group_init(&g, "hogs");
+	for (int i = 0; i < 3; i++)
+		assert_true(group_go(&g, "hog", hog, &stop, &err));
+	assert_true(rt_sleep(5 * USEC_MS, "a timer", &err));
+	deadline_push(&d, INT64_MAX, "never");
+	assert_true(deadline_left() == INT64_MAX);
+	deadline_pop(&d);
+	stop = true;
+	assert_true(group_wait(&g, &err));
+	group_done(&g);
+}
+static void yielding_starves_nobody_real(void **state)
+{
+	run_in(false, 0, yielding_starves_nobody, NULL);
+}
+
 /* --- what people see --- */
 
 static void note(void *arg, const struct fiber_info *info)
@@ -625,6 +714,8 @@ int main(void)
 	        TWO_TESTS(posts_from_threads),
 	        cmocka_unit_test(foreign_descriptors),
 	        cmocka_unit_test(signals),
+	        cmocka_unit_test(idle_stacks_are_trimmed_real),
+	        cmocka_unit_test(yielding_starves_nobody_real),
 	        TWO_TESTS(fibers_are_listed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,8 @@ void fibers_wake_all(struct list *waiters);
 WAITS void fiber_spend(void);
 bool fiber_spawn(struct group *g, const char *label, WAITS void (*fn)(void *arg), void *arg,
                  struct err *err);
+/* From now; without overflow: INT64_MAX means never. */
+usec_t time_after(usec_t duration);
 /* The earliest of the fiber's deadlines, or NULL. */
 struct deadline *deadline_nearest(const struct fiber *f);
 bool deadline_error(const struct deadline *d, struct err *err);

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A line of output that is longer goes directly from the caller's memory. */
-#define OUT_ROOM (STREAM_OUT_MAX + 16 * 1024)
+/* A piece of output that is longer goes directly from the caller's memory. */
+#define DIRECT_OVER ((size_t)16 * 1024)
+#define OUT_ROOM    (STREAM_OUT_MAX + DIRECT_OVER)
 
 struct stream *stream_new(const struct transport *transport, int fd)
 {
@@ -154,12 +155,15 @@ void stream_write(struct stream *s, struct str bytes)
 {
 	if (s->out_error)
 		return;
-	if (s->out.n + bytes.n <= STREAM_OUT_MAX) {
-		buf_str(&s->out, bytes);
-	} else if (flush(s)) {
-		write_all(s, bytes.p, bytes.n);
+	if (s->out.n + bytes.n > STREAM_OUT_MAX) {
 		fiber_spend();
+		if (!flush(s))
+			return;
 	}
+	if (bytes.n <= DIRECT_OVER)
+		buf_str(&s->out, bytes);
+	else if (flush(s))
+		write_all(s, bytes.p, bytes.n);
 }
 
 void stream_printf(struct stream *s, const char *format, ...)

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -842,6 +844,73 @@ static void no_clear_text_after_close_notify_real(void **state)
 	run_in(false, 0, no_clear_text_after_close_notify, NULL);
 }
 
+/* A client that completes the handshake and then sends key updates for ever, each a record of 27 bytes that says nothing. */
+static void *babble(void *arg)
+{
+	int fd = *(int *)arg;
+	char *bytes;
+	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(context);
+	SSL_set_fd(ssl, fd);
+	if (SSL_connect(ssl) == 1) {
+		BIO *memory = BIO_new(BIO_s_mem());
+		SSL_set0_wbio(ssl, memory);
+		for (int i = 0; i < 20000; i++) {
+			SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+			SSL_do_handshake(ssl);
+		}
+		long n = BIO_get_mem_data(memory, &bytes);
+		for (ssize_t done; n > 0 && (done = send(fd, bytes, (size_t)n, MSG_NOSIGNAL)) > 0; n -= done)
+			bytes += done;
+	}
+	SSL_free(ssl);
+	SSL_CTX_free(context);
+	return NULL;
+}
+
+static void tcp_pair(int fd[2])
+{
+	int big = 4 * 1000 * 1000;
+	struct sockaddr_storage at;
+	unsigned n = ip_to_sockaddr(loopback, 0, &at);
+	socklen_t size = n;
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(l, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big));
+	assert_int_equal(bind(l, (struct sockaddr *)&at, n), 0);
+	assert_int_equal(listen(l, 1), 0);
+	getsockname(l, (struct sockaddr *)&at, &size);
+	fd[1] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd[1], (struct sockaddr *)&at, n), 0);
+	fd[0] = accept4(l, NULL, NULL, SOCK_NONBLOCK);
+	close(l);
+}
+
+static void empty_tls_records_do_not_hold_the_loop(void *arg)
+{
+	int fd[2];
+	struct err err;
+	struct deadline d;
+	pthread_t thread;
+	tcp_pair(fd);
+	struct tls_side server = {.s = stream_take_fd(fd[0]), .tls = tls_self_signed_context("h", &err)};
+	pthread_create(&thread, NULL, babble, &fd[1]);
+	shake(&server);
+	assert_true(server.ok);
+	assert_true(rt_sleep(500 * USEC_MS, "it piles up", &err));
+	deadline_push(&d, 2 * USEC_S, "something said");
+	assert_false(stream_fill(server.s, &err));
+	deadline_pop(&d);
+	assert_int_not_equal(err.kind, ERR_TIMEOUT);
+	stream_close(server.s);
+	pthread_join(thread, NULL);
+	close(fd[1]);
+	tls_context_unref(server.tls);
+}
+static void empty_tls_records_real(void **state)
+{
+	run_in(false, 0, empty_tls_records_do_not_hold_the_loop, NULL);
+}
+
 static void certificate_files(void **state)
 {
 	struct err err;
@@ -878,6 +947,7 @@ int main(void)
 	        TWO_TESTS(tls_fails_with_words),
 	        TWO_TESTS(starttls_forgets_pipelined_input),
 	        cmocka_unit_test(no_clear_text_after_close_notify_real),
+	        cmocka_unit_test(empty_tls_records_real),
 	        cmocka_unit_test(certificate_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

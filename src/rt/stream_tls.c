@@ -18,9 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of raw input for one step. A record has 16 KiB and a chain of certificates 100 KiB at most; who sends more without
+ * saying anything (endless key updates) wants our time. */
+#define STEP_BUDGET ((size_t)256 * 1024)
+
 struct stream_tls {
 	SSL *ssl;
 	struct tls_context *context;
+	size_t budget;  /* raw bytes that the present step may still read */
 	bool is_broken; /* after a fatal error nothing more may be said, not even goodbye */
 	char text[80];
 };
@@ -42,7 +47,15 @@ static int bio_result(BIO *bio, ssize_t got, int direction)
 static int bio_read(BIO *bio, char *out, int n)
 {
 	struct stream *s = BIO_get_data(bio);
-	return bio_result(bio, s->transport->read(s, out, (size_t)n), IO_IN);
+	BIO_clear_retry_flags(bio);
+	if (s->tls->budget == 0) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	size_t most = (size_t)n < s->tls->budget ? (size_t)n : s->tls->budget;
+	ssize_t got = s->transport->read(s, out, most);
+	s->tls->budget -= got > 0 ? (size_t)got : 0;
+	return bio_result(bio, got, IO_IN);
 }
 
 static int bio_write(BIO *bio, const char *bytes, int n)
@@ -106,6 +119,13 @@ static enum io result(struct stream *s, int rc, const char *what, int *wants, st
 	return IO_ERROR;
 }
 
+static void prepare(struct stream_tls *t)
+{
+	t->budget = STEP_BUDGET;
+	ERR_clear_error();
+	errno = 0;
+}
+
 static int clamp(size_t n)
 {
 	return n < INT32_MAX ? (int)n : INT32_MAX;
@@ -113,8 +133,7 @@ static int clamp(size_t n)
 
 enum io tls_read(struct stream *s, void *out, size_t *n, int *wants, struct err *err)
 {
-	ERR_clear_error();
-	errno = 0;
+	prepare(s->tls);
 	int got = SSL_read(s->tls->ssl, out, clamp(*n));
 	if (got <= 0)
 		return result(s, got, "TLS read", wants, err);
@@ -124,8 +143,7 @@ enum io tls_read(struct stream *s, void *out, size_t *n, int *wants, struct err 
 
 enum io tls_write(struct stream *s, const void *bytes, size_t *n, int *wants, struct err *err)
 {
-	ERR_clear_error();
-	errno = 0;
+	prepare(s->tls);
 	int got = SSL_write(s->tls->ssl, bytes, clamp(*n));
 	if (got <= 0) {
 		enum io io = result(s, got, "TLS write", wants, err);
@@ -169,8 +187,7 @@ WAITS static bool handshake(struct stream *s, struct err *err)
 		int wants = 0;
 		if (!fiber_may_wait(err))
 			return false;
-		ERR_clear_error();
-		errno = 0;
+		prepare(s->tls);
 		int rc = SSL_do_handshake(s->tls->ssl);
 		if (rc == 1)
 			return true;
@@ -241,9 +258,9 @@ struct str stream_tls_text(const struct stream *s)
 
 void stream_tls_bye(struct stream *s)
 {
-	if (!s->tls || s->tls->is_broken || s->out_error)
+	if (!s->tls || s->tls->is_broken || s->out_error || s->out.n > 0)
 		return;
-	ERR_clear_error();
+	prepare(s->tls);
 	SSL_shutdown(s->tls->ssl);
 	ERR_clear_error();
 }
