@@ -311,6 +311,29 @@ static void test_compression(void **state)
 	}
 }
 
+/* A whole name stands where the owner's pointer leads, but behind it: RFC 1035 4.1.4 says "prior". */
+static void test_owner_by_pointer(void **state)
+{
+	for (int is_forwards = 0; is_forwards <= 1; is_forwards++) {
+		header(0, 2, 0);
+		unsigned name = (unsigned)packet.n + (is_forwards ? 16 : 0) + 12;
+		for (int i = 0; i < 2; i++) {
+			bool is_a = i == (is_forwards ? 0 : 1);
+			u16(is_a ? 0xc000 | name : 0xc00c);
+			u16(is_a ? DNS_A : DNS_TXT);
+			u16(1);
+			u32(60);
+			u16(is_a ? 4 : 14);
+			if (is_a)
+				u32(0xc0000201);
+			else
+				put_name("example.test");
+		}
+		assert_int_equal(read_packet(DNS_A), !is_forwards);
+		assert_int_equal(answer->n, !is_forwards);
+	}
+}
+
 /* A staircase of pointers, each to the one before: legal in direction, bounded in number. */
 static void test_pointer_staircase(void **state)
 {
@@ -555,6 +578,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_absence_and_rcodes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_txt_tlsa_soa_ptr, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_compression, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_owner_by_pointer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pointer_staircase, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names_that_are_too_long, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lying_lengths, set_up, tear_down),

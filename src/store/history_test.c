@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/metric.h"
@@ -85,6 +87,8 @@ WAITS static void finding(void *arg)
 	pass(USEC_S);
 	put(h, "R2", "", "a@here.test", "2001:db8::1", VERDICT_DEFER, CAUSE_SENDER_VERIFY);
 	pass(USEC_S);
+	put(h, "R2b", "late@slow.test", "x@y.test", "192.0.2.7", VERDICT_ACCEPT, CAUSE_GREYLIST); /* by the next hop */
+	pass(USEC_S);
 	put(h, "R3", "ann@example.org", "c@here.test", "192.0.2.1", VERDICT_REJECT, CAUSE_NO_DOMAIN);
 	static const struct {
 		enum history_by by;
@@ -105,10 +109,11 @@ WAITS static void finding(void *arg)
 		{HISTORY_ADDRESS, "nobody@example.org", 10, ""},
 		{HISTORY_IP, "192.0.2.1", 10, "R3 R1"},
 		{HISTORY_IP, "2001:db8::1", 10, "R2"},
-		{HISTORY_FAILURES, "", 10, "R3 R2"},
-		{HISTORY_FAILURES, "failures", 10, "R3 R2"},
+		{HISTORY_FAILURES, "", 10, "R3 R2b R2"},
+		{HISTORY_FAILURES, "failures", 10, "R3 R2b R2"},
 		{HISTORY_FAILURES, "sender_verify", 10, "R2"},
-		{HISTORY_FAILURES, "greylist", 10, ""},
+		{HISTORY_FAILURES, "greylist", 10, "R2b"},
+		{HISTORY_FAILURES, "quota", 10, ""},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		expect(h, cases[i].by, cases[i].what, cases[i].limit, cases[i].want);
@@ -117,7 +122,7 @@ WAITS static void finding(void *arg)
 	put(h, "R2", "", "new@here.test", "192.0.2.9", VERDICT_ACCEPT, CAUSE_NONE);
 	expect(h, HISTORY_ADDRESS, "a@here.test", 10, "R1");
 	expect(h, HISTORY_ADDRESS, "new@here.test", 10, "R2");
-	expect(h, HISTORY_FAILURES, "", 10, "R3");
+	expect(h, HISTORY_FAILURES, "", 10, "R3 R2b");
 
 	put(h, "", "x@none.test", "a@b.test", "192.0.2.9", VERDICT_REJECT, CAUSE_PROTOCOL);
 	put(h, "", "y@none.test", "a@b.test", "192.0.2.9", VERDICT_REJECT, CAUSE_PROTOCOL);
@@ -215,6 +220,44 @@ static void test_restart(void **state)
 	assert_int_equal(rmdir(dir), 0); /* closing leaves no journal behind */
 }
 
+/* The file cannot grow for a while: the trail waits, and is written without anybody asking for it. */
+WAITS static void failing(void *arg)
+{
+	struct group root;
+	struct store *s = store_open(dir, "h.db", &failure);
+	struct history *h = history_open(s, month, 1000, &failure);
+	struct rlimit before, none;
+	double written = metric_value(metric_counter("postern_store_batches_total", NULL, NULL, ""));
+
+	group_init(&root, "root");
+	assert_true(store_start(s, &root, &failure));
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	none = (struct rlimit){1, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	put(h, "R1", "a@b.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	pass(700 * USEC_MS);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(metric_value(metric_counter("postern_store_failures_total", NULL, NULL, "")) >= 1);
+	pass(1500 * USEC_MS);
+	assert_true(metric_value(metric_counter("postern_store_batches_total", NULL, NULL, "")) == written + 1);
+	expect(h, HISTORY_REF, "R1", 1, "R1");
+	store_close(s);
+	group_done(&root);
+}
+
+static void test_a_failed_write_comes_again(void **state)
+{
+	char path[128];
+
+	snprintf(dir, sizeof(dir), "/tmp/postern-history-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	run(false, failing);
+	snprintf(path, sizeof(path), "%s/h.db", dir);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_retention_and_rows),
 		cmocka_unit_test(test_the_queue_is_bounded),
 		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_a_failed_write_comes_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,12 +213,15 @@ WAITS static void write_some(void *arg)
 	put(t, "kept", "1");
 	put(t, "changed", "1");
 	put(t, "removed", "1");
+	put(t, "removed after a change", "1");
 	put(u, "kept", "of two");
 	assert_true(table_put(t, STR("brief"), STR("x"), in(10 * USEC_MS)));
 	assert_true(table_put(t, STR("nul\0key"), STR("\0\xff"), in(USEC_HOUR)));
 	assert_true(store_flush(s, &failure));
 	put(t, "changed", "2");
 	table_remove(t, STR("removed"));
+	put(t, "removed after a change", "2");
+	table_remove(t, STR("removed after a change"));
 	put(t, "late", "3");
 	store_close(s);
 	group_done(&root);
@@ -235,6 +238,7 @@ WAITS static void read_some(void *arg)
 	assert_true(is_there(t, "changed", "2"));
 	assert_true(is_there(t, "late", "3"));
 	assert_false(is_there(t, "removed", ""));
+	assert_false(is_there(t, "removed after a change", ""));
 	assert_false(is_there(t, "brief", ""));
 	assert_true(table_get(t, STR("nul\0key"), &value, NULL));
 	assert_true(str_eq(value, STR("\0\xff")));
