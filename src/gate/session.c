@@ -289,14 +289,30 @@ WAITS static bool greet(struct session *s)
 	return true;
 }
 
+/* Closing with input unread makes the kernel reset the connection, and our last words are lost with it. */
+WAITS static void linger(struct session *s)
+{
+	struct deadline limit;
+	struct err err;
+	deadline_push(&limit, 2 * USEC_S, "letting the client hear the end");
+	do
+		stream_consume(s->stream, stream_buffered(s->stream).n);
+	while (stream_fill(s->stream, &err));
+	deadline_pop(&limit);
+}
+
 WAITS static void say_goodbye(struct session *s)
 {
 	struct deadline limit;
 	struct err err;
 	s->state = SESSION_ENDING;
 	deadline_push(&limit, 10 * USEC_S, "saying goodbye");
-	if (stream_flush(s->stream, &err) && stream_has_tls(s->stream))
-		stream_tls_bye(s->stream);
+	if (stream_flush(s->stream, &err)) {
+		if (stream_has_tls(s->stream))
+			stream_tls_bye(s->stream);
+		if (s->is_out_of_step || stream_has_input(s->stream))
+			linger(s);
+	}
 	deadline_pop(&limit);
 }
 

@@ -67,6 +67,7 @@ struct session {
 	bool is_counted;               /* in the limits of its client */
 	bool needs_reset;              /* a BDAT failed in the middle: RSET first (RFC 3030 2) */
 	bool is_ending;                /* the last reply was said */
+	bool is_out_of_step;           /* ended in the middle of a message: more of it may come */
 	uint32_t errors;               /* refused commands since the last accepted message */
 	uint32_t junk;                 /* commands in a row that brought nothing forward */
 	uint64_t commands, messages;

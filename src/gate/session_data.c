@@ -21,7 +21,7 @@ static void give_up_connection(struct session *s)
 {
 	if (s->tx && s->tx->has_fault && !s->is_ending)
 		say(s, s->tx->fault, NULL);
-	s->is_ending = true;
+	s->is_ending = s->is_out_of_step = true;
 }
 
 void session_data(struct session *s, struct str argument)
@@ -98,12 +98,12 @@ void session_bdat(struct session *s, struct str argument)
 	if (!smtp_bdat_parse(argument, &size, &is_last)) {
 		/* How many bytes of message follow is unknown: none of them may be read as a command. */
 		say_detail(s, SAY_SYNTAX, "Syntax: BDAT size [LAST]");
-		s->is_ending = true;
+		s->is_ending = s->is_out_of_step = true;
 		return;
 	}
 	if (receive_is_endless(s, size)) {
 		say(s, SAY_TOO_BIG, NULL);
-		s->is_ending = true;
+		s->is_ending = s->is_out_of_step = true;
 		return;
 	}
 	const char *fault = sequence_fault(s);

@@ -22,7 +22,7 @@ static json_t *load_sequences(void)
 }
 
 static const char *const own_sequences[] = {
-	"0a2e0a", "0d2e0d", "0a2e0d0a", "0d2e0d0a", "0d0a2e0a", "0d0a2e0d", "0d0a002e0d0a", "0d0a2e000d0a", "0d0d0a2e0d0a",
+	"0a2e0a", "0d2e0d", "0a2e0d0a", "0d2e0d0a", "0d0a2e0a", "0d0a2e0d", "0d0a002e0d0a", "0d0a2e000d0a",
 	"0d0a2e0d0d0a", "0a0d2e0d0a", "0a0a2e0a0a", "0d0a2e200d0a", "002e0d0a", "0a2e0d", "0d2e0a", "0d0a20 2e0d0a",
 };
 
@@ -37,23 +37,25 @@ static void build(struct buf *out, struct str sequence)
 	buf_str(out, STR("QUIT\r\n"));
 }
 
-/* All of it at once, then split in two at each byte: the outcome must not depend on it. */
-static void try_sequence(struct bed *b, struct str sequence, size_t split)
+/* Whatever the split, there is one reply to the data, that of the true end, and none to the commands inside. */
+static void try_sequence(struct bed *b, const char *name, struct str sequence, size_t split)
 {
+	static const char *const wanted[] = {"250 2.1.0", "250 2.1.5", "354 ", "", "221 ", "closed"};
 	auto_buf struct buf bytes = {.max = 65536};
 	char reply[600];
-	int accepted = 0;
+	struct err err;
 	struct stream *c = bed_connect(b, "192.0.2.1");
 	talk(c, GREET);
 	build(&bytes, sequence);
 	bed_send(c, str_slice(buf_view(&bytes), 0, split));
-	struct err err;
 	assert_true(rt_sleep(USEC_MS, "test", &err));
 	bed_send(c, str_skip(buf_view(&bytes), split));
-	while (strcmp(bed_reply(c, reply), "closed") != 0)
-		accepted += strncmp(reply, "250 2.0.0 Ok: queued", 20) == 0;
-	/* Either all of it was one message, or none of it was; the true end is that of the "second". */
-	assert_true(accepted <= 1);
+	for (size_t i = 0; i < COUNT(wanted); i++) {
+		bed_reply(c, reply);
+		assert_row(str_starts(str_from(reply), str_from(wanted[i])), name);
+		if (wanted[i][0] == '\0')
+			assert_row(strncmp(reply, "250 2.0.0 Ok: queued", 20) == 0 || strncmp(reply, "550 5.6.11", 10) == 0, name);
+	}
 	stream_close(c);
 }
 
@@ -65,10 +67,8 @@ static void try_hex(struct bed *b, const char *hex)
 			buf_char(&clean, *p);
 	assert_true(hex_decode(&sequence, buf_view(&clean)));
 	build(&whole, buf_view(&sequence));
-	uint64_t before = bed_accepted(b);
 	for (size_t split = 0; split < whole.n; split += split < 70 || split > 110 ? 16 : 1)
-		try_sequence(b, buf_view(&sequence), split);
-	assert_true(bed_accepted(b) - before <= whole.n);
+		try_sequence(b, hex, buf_view(&sequence), split);
 }
 
 static void run_sequences(struct bed *b)
@@ -183,8 +183,9 @@ static void run_limits(struct bed *b)
 	talk(c, GREET);
 	send_repeated(c, "NOOP ", "x", 2000, "\r\n");
 	talk(c, "< 500 5.5.2 Command line too long\n> NOOP\n< 250\n");
-	send_repeated(c, "NOOP ", "x", 100000, "\r\n");
-	talk(c, "< 500 5.5.2\n< closed\n");
+	/* Past all reason the line is not even read to its end. */
+	send_repeated(c, "NOOP ", "x", 1 << 20, "\r\n");
+	talk(c, "< closed\n");
 	stream_close(c);
 }
 
@@ -201,7 +202,7 @@ static void run_endless(struct bed *b)
 	auto_buf struct buf bytes = {.max = 2 << 20};
 	repeat(&bytes, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n", 16384);
 	struct err err = {0};
-	for (int i = 0; i < 80; i++) {
+	for (int i = 0; i < 80 && !stream_has_input(c); i++) {
 		stream_write(c, buf_view(&bytes));
 		if (!stream_flush(c, &err))
 			break;
@@ -220,7 +221,7 @@ static void test_endless(void **state)
 
 static void little_memory(struct gate_conf *conf)
 {
-	conf->session_memory = 100000;
+	conf->session_memory = 200000;
 	conf->memory = 1 << 20;
 }
 
@@ -228,7 +229,7 @@ static void run_memory(struct bed *b)
 {
 	struct stream *c = bed_connect(b, "192.0.2.1"), *many[12];
 	talk(c, GREET ENVELOPE "> DATA\n< 354\n");
-	send_repeated(c, "A: b\r\n\r\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n", 2000, ".\r\n");
+	send_repeated(c, "A: b\r\n\r\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n", 3900, ".\r\n");
 	talk(c, "< 452 4.3.1\n> DATA\n< 503\n");
 	/* Ninety kilobytes each, held open: the twelfth has no room in all. */
 	for (int i = 0; i < 12; i++) {
