@@ -249,11 +249,11 @@ static WAITS bool one_transaction(struct attempt *a, bool *again, struct err *er
 }
 
 /* Nobody would have us. If other sessions to this site are open, it only takes no more of them: the job goes
- * back to its place and waits for one of those. */
+ * back to its place and waits for one of those; and while others still knock, the last of them decides. */
 static bool take_refusal(struct attempt *a, const struct refusal *r)
 {
 	struct site *s = a->session->site;
-	if (s->open > 0 && !r->is_permanent) {
+	if ((s->open > 0 || s->connecting > 0) && !r->is_permanent) {
 		s->no_dial_until = rt_now() + REFUSED_WAIT;
 		a->session->is_refused = a->is_put_back = true;
 		return true;

@@ -26,7 +26,8 @@ struct site;
 struct session;
 struct message;
 
-/* A configuration in force, kept while a fiber works with it. */
+/* A configuration in force, kept while a fiber works with it. The domains are the caller's and may go with the
+ * next one: they are reached through queue.settings alone, and never across a wait. */
 struct settings {
 	struct queue_conf conf; /* its networks are copies */
 	const struct domains *domains;

@@ -23,7 +23,7 @@ static WAITS bool look_for_route_back(struct attempt *a, struct err *err)
 {
 	struct queue *q = a->queue;
 	struct str domain = queue_message_domain(q, &a->arena, a->loaded->e.sender);
-	const struct route_conf *route = domain.n ? domains_route(a->settings->domains, domain) : NULL;
+	const struct route_conf *route = domain.n ? domains_route(q->settings->domains, domain) : NULL;
 	struct mx_list list;
 	struct deadline d;
 	struct mx_conf conf = {.port = (uint16_t)a->settings->conf.port, .dial_networks = a->settings->conf.dial_networks,

@@ -40,6 +40,7 @@ struct world {
 	struct queue_conf conf;
 	struct queue *queue;
 	struct group root, servers;
+	struct ip_set own;
 	struct test_server a, b, c;
 	struct arena arena;
 	char *maildir;
@@ -95,8 +96,7 @@ static void world_open_queue(struct world *w)
 {
 	struct err err;
 	struct queue_deps deps = {.resolver = w->resolver, .history = (struct history *)w, .domains = w->domains,
-		.verify = (struct verify *)w, .root = &w->root, .host = STR("gate.example")};
-	assert_true(ip_set_add(&deps.own_addresses, STR("20.0.0.99"), &err));
+		.verify = (struct verify *)w, .root = &w->root, .host = STR("gate.example"), .own_addresses = w->own};
 	group_init(&w->root, "root");
 	/* The spool is opened with the queue there to take what it recovers; the queue needs to know the spool. */
 	assert_true(queue_open(&w->conf, &deps, &w->queue, &err));
@@ -104,7 +104,6 @@ static void world_open_queue(struct world *w)
 		fail_msg("%s", err.text);
 	queue_set_spool(w->queue, w->spool);
 	assert_true(queue_start(w->queue, &err));
-	ip_set_done(&deps.own_addresses);
 }
 
 static void world_close_queue(struct world *w, bool drains)
@@ -138,6 +137,7 @@ static void world_begin(struct world *w)
 {
 	struct err err;
 	group_init(&w->servers, "servers");
+	assert_true(ip_set_add(&w->own, STR("20.0.0.99"), &err));
 	arena_init(&w->arena, SIZE_MAX);
 	buf_init(&learned, 1 << 20);
 	buf_init(&told, 1 << 20);
@@ -162,6 +162,7 @@ static void world_end(struct world *w)
 		if (t->listener)
 			server_stop(t);
 	domains_free(w->domains);
+	ip_set_done(&w->own);
 	resolver_close(w->resolver);
 	conf_rows_done(dns_conf_rows, &w->dns_conf);
 	conf_rows_done(queue_conf_rows, &w->conf);
@@ -591,7 +592,7 @@ static void leads_nowhere(struct world *w)
 
 static void several_sites(struct world *w)
 {
-	w->b.rules[0] = (struct rule){"RCPT", "451 4.3.0 later", 1};
+	w->b.rules[0] = (struct rule){"RCPT TO:<2", "451 4.3.0 later", 1};
 	server_start(&w->a, &w->servers);
 	server_start(&w->b, &w->servers);
 	struct spool_id id = submit(w, "s@sender.example", "1@a.example 2@b.example 3@a2.example 4@hop.test");
@@ -724,7 +725,7 @@ static void recovers(struct world *w)
 	pass(20 * USEC_MIN);
 	assert_int_equal(spooled(w), 2);
 	assert_int_equal(server_count(&w->a, "RCPT TO:<ok@"), 1);
-	assert_int_equal(server_count(&w->a, "RCPT TO:<later@"), 3);
+	assert_int_equal(server_count(&w->a, "RCPT TO:<later@"), 2);
 }
 
 static void drains(struct world *w)
@@ -759,7 +760,7 @@ static void reconfigures(struct world *w)
 	world_domains(w);
 	queue_reconfigure(w->queue, &w->conf, w->domains);
 	domains_free(old);
-	pass(10 * USEC_MIN);
+	pass(20 * USEC_MIN);
 	assert_int_equal(w->b.messages, 1);
 	assert_int_equal(spooled(w), 0);
 }

@@ -160,15 +160,14 @@ enum cause_id reply_cause(enum reply_stage stage, const struct reply *r)
 	if (r->code < 400)
 		return CAUSE_PROTOCOL;
 	bool is_vague = r->enhanced.class == 0 || r->enhanced.subject == 7 || r->enhanced.subject == 0 ||
-	                r->enhanced.subject == 3;
-	enum cause_id cause = by_enhanced(r);
-	if (cause == CAUSE_NONE || is_vague) {
-		enum cause_id said = by_words(r->text);
-		cause = said != CAUSE_NONE ? said : cause;
-	}
+	                r->enhanced.subject == 3 || r->enhanced.detail == 0;
+	enum cause_id cause = by_enhanced(r), said = by_words(r->text);
+	/* Greylisting is said with any code there is. */
+	if (said != CAUSE_NONE && (cause == CAUSE_NONE || is_vague || said == CAUSE_GREYLIST))
+		cause = said;
 	if (cause == CAUSE_MAILBOX_BUSY && reply_is_permanent(r))
 		cause = CAUSE_NO_MAILBOX; /* "mailbox unavailable" behind 550 is the text of RFC 5321 itself */
-	if (cause == CAUSE_NONE && r->enhanced.subject == 7)
-		cause = reply_is_permanent(r) || stage == REPLY_AT_DATA ? CAUSE_POLICY : CAUSE_REPUTATION;
+	if (cause == CAUSE_NONE && r->enhanced.subject == 7 && r->code != 421 && r->code / 10 != 53)
+		cause = CAUSE_POLICY;
 	return cause != CAUSE_NONE ? cause : by_code(stage, r->code);
 }

@@ -109,11 +109,23 @@ static WAITS bool report_delay(struct attempt *a, struct err *err)
 
 /* --- records --- */
 
+/* Recipients that were put off together for one cause come back together, in one transaction. */
+static const struct outcome *companion(struct attempt *a, const struct outcome *o)
+{
+	for (const struct outcome *p = o; p-- > a->outcomes;)
+		if (p->fate == FATE_DEFERRED)
+			return p->cause == o->cause && rcpt_of(a, p)->attempts == rcpt_of(a, o)->attempts + 1u ? p : NULL;
+	return NULL;
+}
+
 static void set_wait(struct attempt *a, struct outcome *o)
 {
 	if (o->fate != FATE_DEFERRED)
 		return;
-	if (o->wait == 0)
+	const struct outcome *before = companion(a, o);
+	if (o->wait == 0 && before)
+		o->wait = before->wait;
+	else if (o->wait == 0)
 		o->wait = schedule_backoff(&a->settings->conf, rcpt_of(a, o)->attempts + 1u, o->cause);
 	/* One last attempt when the time is up, not one after it. */
 	usec_t left = wall_diff(expires(a), rt_wall());
@@ -210,7 +222,7 @@ static void learn(struct attempt *a, const struct outcome *o)
 	struct err err;
 	if (o->fate != FATE_DELIVERED || !a->queue->deps.verify || a->session->site->kind != SITE_SMTP)
 		return;
-	if (domains_is_local(a->settings->domains, str_from(a->job->dest->domain)))
+	if (domains_is_local(a->queue->settings->domains, str_from(a->job->dest->domain)))
 		return;
 	if (address_parse(&arena, rcpt_of(a, o)->address, true, &address, &err))
 		verify_learn_exists(a->queue->deps.verify, address_key(&arena, &address));
