@@ -412,7 +412,7 @@ static void session_init(struct session *s, struct flight *f, const struct verif
 		s->smtp.source6 = source;
 }
 
-void session_run(struct flight *f, const struct verify_conf *conf)
+void probe_session_run(struct flight *f, const struct verify_conf *conf)
 {
 	struct session *s = mem_new(struct session);
 	session_init(s, f, conf);

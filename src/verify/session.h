@@ -11,4 +11,4 @@
 #define SESSION_RCPTS     5   /* recipients in one session with a stranger */
 #define SESSION_RCPTS_HOP 100 /* with our own next hop */
 
-WAITS void session_run(struct flight *f, const struct verify_conf *conf);
+WAITS void probe_session_run(struct flight *f, const struct verify_conf *conf);

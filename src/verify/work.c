@@ -108,7 +108,7 @@ static WAITS void flight_run(void *arg)
 		if (list_is_empty(&f->waiting))
 			break;
 		deadline_push(&d, conf->work, "verification");
-		session_run(f, conf);
+		probe_session_run(f, conf);
 		deadline_pop(&d);
 	}
 	map_remove(&f->v->flights, f->key);

@@ -5,7 +5,7 @@
  *	verify_start ─► work_join ─► a work of this key is there: share its ticket
  *	                         └─► new work ─► flight of the domain: waiting
  *	flight (one fiber for each domain or next hop): while works wait, session after session
- *	session_run ─► every work it took up is completed: ticket, cache, metrics
+ *	probe_session_run ─► every work it took up is completed: ticket, cache, metrics
  *
  * A work ends by work_complete, whoever asked may have left long ago.
  */
