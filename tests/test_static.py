@@ -26,3 +26,17 @@ def test_cppcheck():
 
 def test_shellcheck():
     run("shellcheck", *[s for s in SCRIPTS if os.path.exists(os.path.join(TOP, s))])
+
+
+def test_no_global_name_twice():
+    """Static libraries hide it when two layers define the same function: the linker takes the first."""
+    build = os.environ.get("POSTERN_BUILD", os.path.join(TOP, "build-test"))
+    libraries = [os.path.join(build, "src", f) for f in os.listdir(os.path.join(build, "src")) if f.endswith(".a")]
+    out = subprocess.run(["nm", "-A", "--defined-only", *libraries], capture_output=True, text=True).stdout
+    seen, twice = {}, set()
+    for line in out.splitlines():
+        where, kind, name = line.rsplit(" ", 2)
+        if kind in "TDBR" and not name.startswith(("__", "_GLOBAL", "asan", ".")):
+            if seen.setdefault(name, where.rsplit(":", 1)[0]) != where.rsplit(":", 1)[0]:
+                twice.add(name)
+    assert not twice, twice
