@@ -125,7 +125,7 @@ static void learn_temporary(struct work *w, const struct verify_conf *conf, cons
 	struct wall now = rt_wall(), due;
 	struct address_record r = record_of(q, a);
 	usec_t ttl = q->meaning == PROBE_REFUSED_NOW ? conf->ttl_temp_max : conf->ttl_temp_min;
-	bool repeats = is_worth_repeating(q) && reprobe_due(w->first, w->attempts, now, &due);
+	bool repeats = is_worth_repeating(q) && reprobe_due(w->v->conf->greylist_retry, w->first, w->attempts, now, &due);
 	if (repeats)
 		ttl = wall_diff(due, now) + REPROBE_GRACE;
 	else if (is_worth_repeating(q))

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 
 #define REPROBES_MAX 10000
-/* Greylists let pass after five minutes as a rule, some after a quarter or half of an hour. */
-static const usec_t schedule[] = {5 * USEC_MIN + 30 * USEC_S, 15 * USEC_MIN, 30 * USEC_MIN};
+/* Greylists let pass after five minutes as a rule, some after a quarter or half of an hour: with a first re-probe after
+ * 5.5 minutes the others come at 15 and 30. In elevenths of the first. */
+static const unsigned schedule[] = {11, 30, 60};
 #define SCHEDULE_N (sizeof(schedule) / sizeof(*schedule))
-#define LEAST (2 * USEC_MIN)
 
 struct entry {
 	struct link link;
@@ -39,13 +39,14 @@ void reprobes_done(struct reprobes *r)
 	r->n = 0;
 }
 
-bool reprobe_due(struct wall first, unsigned attempts, struct wall now, struct wall *due)
+bool reprobe_due(usec_t retry, struct wall first, unsigned attempts, struct wall now, struct wall *due)
 {
 	if (attempts >= SCHEDULE_N)
 		return false;
-	struct wall at = wall_add(first, schedule[attempts]);
-	if (wall_diff(at, now) < LEAST)
-		at = wall_add(now, LEAST);
+	struct wall at = wall_add(first, retry * schedule[attempts] / 11);
+	usec_t least = retry * 4 / 11; /* two minutes of five and a half */
+	if (wall_diff(at, now) < least)
+		at = wall_add(now, least);
 	*due = at;
 	return true;
 }

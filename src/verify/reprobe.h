@@ -23,7 +23,7 @@ struct reprobe_plan {
 void reprobes_init(struct reprobes *r);
 void reprobes_done(struct reprobes *r);
 /* When the attempt after `attempts` own ones is due, for a row that began at first; false: enough was asked. */
-bool reprobe_due(struct wall first, unsigned attempts, struct wall now, struct wall *due);
+bool reprobe_due(usec_t retry, struct wall first, unsigned attempts, struct wall now, struct wall *due);
 /* Puts the question on the list. When it is due and the cache no longer says TEMPORARY, nobody is asked. */
 void reprobe_plan(struct verify *v, struct str key, const struct reprobe_plan *plan);
 /* What the cache says is still waiting, after a start. */

@@ -61,6 +61,7 @@ struct verify_conf {
 	/* Memory */
 	int64_t cache_addresses, cache_domains, cache_hosts;
 	usec_t ttl_exists, ttl_absent, ttl_catch_all, ttl_unverifiable, ttl_null_refused, ttl_blocked, ttl_temp_min, ttl_temp_max;
+	usec_t greylist_retry;           /* our first own re-probe after a greylisting: 330 s; the others at 15 and 30 min */
 };
 extern const struct conf_row verify_conf_rows[];
 extern const struct conf_section verify_section; /* "verify" */
@@ -99,7 +100,8 @@ struct verify_deps {
 	void *arg;
 };
 bool verify_open(const struct verify_conf *conf, const struct verify_deps *deps, struct verify **out, struct err *err);
-/* Ends the work under way (its askers get TEMPORARY). Accepts NULL. */
+/* Ends the work under way (tickets held by others get TEMPORARY); nobody may be inside verify_finish any more.
+ * Accepts NULL. */
 WAITS void verify_close(struct verify *v);
 /* New configuration from now on; work under way keeps the old one. conf must live as long as it is in use. */
 void verify_reconfigure(struct verify *v, const struct verify_conf *conf);
