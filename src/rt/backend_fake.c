@@ -2,8 +2,9 @@
 /*
  * A world that is made up: no threads, no sockets, and a clock that jumps.
  *
- * Whatever real concurrency leaves open (who runs first, when a completion arrives) is drawn from the seed, so that one seed is
- * one history. Time moves only when nobody can run and nothing is outstanding, straight to the next timer.
+ * Whatever real concurrency leaves open (who runs first, when a completion arrives) is drawn from
+ * the seed, so that one seed is one history. Time moves only when nobody can run and nothing is
+ * outstanding, straight to the next timer.
  */
 #include "rt/backend.h"
 
@@ -90,7 +91,9 @@ static void run_posts(struct runtime *rt, bool is_busy)
 static void print_fiber(void *arg, const struct fiber_info *info)
 {
 	fprintf(stderr, "  %s: %s\n", info->name,
-	        info->wait ? info->wait : info->label ? info->label : "?");
+		info->wait    ? info->wait
+		: info->label ? info->label
+			      : "?");
 }
 
 static void back_poll(struct runtime *rt, bool is_busy, usec_t next_timer)
@@ -141,32 +144,30 @@ static void back_offload(struct runtime *rt, struct offload *job)
 }
 
 static bool back_watch_add(struct runtime *rt, struct watch *w, int events, bool is_once,
-                           struct err *err)
+			   struct err *err)
 {
 	return err_perm(err, CAUSE_LOCAL_ERROR, "there are no descriptors in the fake world");
 }
 
-static void back_watch_remove(struct runtime *rt, struct watch *w)
-{
-}
+static void back_watch_remove(struct runtime *rt, struct watch *w) {}
 
 static bool back_wait_signal(struct runtime *rt, const int *signals, int n, int *got,
-                             struct err *err)
+			     struct err *err)
 {
 	return err_perm(err, CAUSE_LOCAL_ERROR, "there are no signals in the fake world");
 }
 
 const struct backend backend_fake = {
-        .open = back_open,
-        .close = back_close,
-        .poll = back_poll,
-        .kick = back_kick,
-        .order = back_order,
-        .wall = back_wall,
-        .watch_add = back_watch_add,
-        .watch_remove = back_watch_remove,
-        .wait_signal = back_wait_signal,
-        .dial = fake_net_dial,
-        .listen = fake_net_listen,
-        .offload = back_offload,
+	.open = back_open,
+	.close = back_close,
+	.poll = back_poll,
+	.kick = back_kick,
+	.order = back_order,
+	.wall = back_wall,
+	.watch_add = back_watch_add,
+	.watch_remove = back_watch_remove,
+	.wait_signal = back_wait_signal,
+	.dial = fake_net_dial,
+	.listen = fake_net_listen,
+	.offload = back_offload,
 };

@@ -2,9 +2,9 @@
 /*
  * The real world: libuv for the loop, the one timer, wake-ups from threads, and signals.
  *
- * Descriptors stand in an epoll set of our own, edge-triggered, which libuv sees as one descriptor. Against a uv_poll
- * for each connection this saves the start and stop of each wait and the memory of the handle, and a
- * connection can be freed at once instead of in a close callback.
+ * Descriptors stand in an epoll set of our own, edge-triggered, which libuv sees as one descriptor.
+ * Against a uv_poll for each connection this saves the start and stop of each wait and the memory
+ * of the handle, and a connection can be freed at once instead of in a close callback.
  */
 #include "rt/backend.h"
 
@@ -78,7 +78,7 @@ static void on_poll(uv_poll_t *poll, int status, int ready)
 			uint32_t e = u->events[i].events;
 			int events = (e & EPOLLIN ? IO_IN : 0) | (e & EPOLLOUT ? IO_OUT : 0);
 			watch_ready(u->events[i].data.ptr, events,
-			            e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+				    e & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 		}
 	} while (n == EVENTS_MAX);
 }
@@ -188,12 +188,12 @@ static struct wall back_wall(struct runtime *rt)
 /* --- descriptors --- */
 
 static bool back_watch_add(struct runtime *rt, struct watch *w, int events, bool is_once,
-                           struct err *err)
+			   struct err *err)
 {
 	struct uv_state *u = rt->backend_state;
 	struct epoll_event e = {.data.ptr = w};
 	e.events = (events & IO_IN ? EPOLLIN | EPOLLRDHUP : 0) | (events & IO_OUT ? EPOLLOUT : 0) |
-	           (is_once ? EPOLLONESHOT : EPOLLET);
+		   (is_once ? EPOLLONESHOT : EPOLLET);
 	if (epoll_ctl(u->epoll, EPOLL_CTL_ADD, w->fd, &e) == 0)
 		return true;
 	return err_temp(err, CAUSE_LOCAL_ERROR, "cannot watch a descriptor: %s", strerror(errno));
@@ -243,7 +243,7 @@ static bool take_pending(struct uv_state *u, const int *signals, int n, int *got
 }
 
 WAITS static bool back_wait_signal(struct runtime *rt, const int *signals, int n, int *got,
-                             struct err *err)
+				   struct err *err)
 {
 	struct uv_state *u = rt->backend_state;
 	for (int i = 0; i < n; i++)
@@ -256,16 +256,16 @@ WAITS static bool back_wait_signal(struct runtime *rt, const int *signals, int n
 }
 
 const struct backend backend_uv = {
-        .open = back_open,
-        .close = back_close,
-        .poll = back_poll,
-        .kick = back_kick,
-        .order = back_order,
-        .wall = back_wall,
-        .watch_add = back_watch_add,
-        .watch_remove = back_watch_remove,
-        .wait_signal = back_wait_signal,
-        .dial = net_dial,
-        .listen = net_listen,
-        .offload = offload_to_pool,
+	.open = back_open,
+	.close = back_close,
+	.poll = back_poll,
+	.kick = back_kick,
+	.order = back_order,
+	.wall = back_wall,
+	.watch_add = back_watch_add,
+	.watch_remove = back_watch_remove,
+	.wait_signal = back_wait_signal,
+	.dial = net_dial,
+	.listen = net_listen,
+	.offload = offload_to_pool,
 };

@@ -12,8 +12,8 @@ bool cond_wait(struct cond *c, const char *label, struct err *err)
 	return fiber_park(&c->waiters, INT64_MAX, NULL, label, err);
 }
 
-/* A fiber that was woken by a signal and is cancelled before it runs still sees the signal: were it lost, another
- * waiter would starve. */
+/* A fiber that was woken by a signal and is cancelled before it runs still sees the signal: were it
+ * lost, another waiter would starve. */
 void cond_signal(struct cond *c)
 {
 	struct link *l = list_first(&c->waiters);

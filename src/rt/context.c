@@ -18,7 +18,8 @@
 static void told_before_switch(struct context *from, struct context *to)
 {
 #if CONTEXT_ASAN
-	__sanitizer_start_switch_fiber(from->is_ending ? NULL : &from->fake_stack, to->low, to->size);
+	__sanitizer_start_switch_fiber(from->is_ending ? NULL : &from->fake_stack, to->low,
+				       to->size);
 #endif
 #if CONTEXT_TSAN
 	__tsan_switch_to_fiber(to->tsan, 0);

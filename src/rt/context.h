@@ -2,9 +2,10 @@
 /*
  * The bare machine of fibers: a place to stand (a stack) and a way to step from one to the other.
  *
- * Two implementations of the same three functions: Boost.Context's assembly (5 ns a switch) and, by the build
- * option `ucontext`, the C library's swapcontext (200 ns: two system calls for the signal mask), which runs
- * wherever POSIX does. The sanitizers are told of each switch in here, and nowhere else.
+ * Two implementations of the same three functions: Boost.Context's assembly (5 ns a switch) and, by
+ * the build option `ucontext`, the C library's swapcontext (200 ns: two system calls for the signal
+ * mask), which runs wherever POSIX does. The sanitizers are told of each switch in here, and
+ * nowhere else.
  */
 #pragma once
 
@@ -33,13 +34,13 @@
 #endif
 
 struct context {
-	void *sp;             /* while not running: nothing below is in use */
+	void *sp; /* while not running: nothing below is in use */
 	void (*entry)(void *arg);
 	void *arg;
-	const void *low;      /* the stack; of a thread's own stack known after the first switch away */
+	const void *low; /* the stack; of a thread's own stack known after the first switch away */
 	size_t size;
-	void *fake_stack;     /* ASan's */
-	void *tsan;           /* TSan's */
+	void *fake_stack; /* ASan's */
+	void *tsan;	  /* TSan's */
 	bool is_ending;
 #if defined(POSTERN_UCONTEXT)
 	ucontext_t uc;

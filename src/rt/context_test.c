@@ -94,8 +94,8 @@ static void many_take_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(goes_there_and_back),
-	        cmocka_unit_test(many_take_turns),
+		cmocka_unit_test(goes_there_and_back),
+		cmocka_unit_test(many_take_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

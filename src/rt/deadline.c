@@ -50,5 +50,5 @@ bool deadline_error(const struct deadline *d, struct err *err)
 	char took[32];
 	struct str text = duration_text(d->at - d->since, took);
 	return err_kind(err, ERR_TIMEOUT, CAUSE_NETWORK, "timed out after %.*s: %s", STR_ARG(text),
-	                d->what ? d->what : "waiting");
+			d->what ? d->what : "waiting");
 }

@@ -36,13 +36,14 @@ static bool is_any(struct ip ip)
 
 static struct listener *find(struct ip ip, uint16_t port, struct str path)
 {
-	list_each(link, &listeners) {
+	list_each(link, &listeners)
+	{
 		struct listener *l = container_of(link, struct listener, link);
 		if (!ip.family) {
 			if (l->path && str_eq(str_from(l->path), path))
 				return l;
 		} else if (l->ip.family == ip.family && l->port == port &&
-		           (ip_eq(l->ip, ip) || is_any(l->ip))) {
+			   (ip_eq(l->ip, ip) || is_any(l->ip))) {
 			return l;
 		}
 	}
@@ -69,7 +70,8 @@ struct listener *fake_net_listen(const struct conf_addr *at, struct err *err)
 
 static struct fault *find_fault(struct ip ip, uint16_t port)
 {
-	list_each(link, &faults) {
+	list_each(link, &faults)
+	{
 		struct fault *f = container_of(link, struct fault, link);
 		if (ip_eq(f->ip, ip) && f->port == port)
 			return f;
@@ -116,7 +118,7 @@ static struct stream *join(struct listener *l, const struct dial *dial)
 	struct ip from = dial->source.family ? dial->source : default_source(dial->ip);
 	bool is_unix = !dial->ip.family;
 	pipe_pair(ends, (struct ip[2]){from, dial->ip},
-	          (const uint16_t[2]){is_unix ? 0 : next_port(), dial->port});
+		  (const uint16_t[2]){is_unix ? 0 : next_port(), dial->port});
 	l->backlog[l->n_backlog++] = ends[1];
 	watch_ready(&l->watch, IO_IN, false);
 	return ends[0];
@@ -136,7 +138,8 @@ struct stream *fake_net_dial(const struct dial *dial, struct err *err)
 	if (!rt_yield(err))
 		return NULL;
 	struct listener *l = find(dial->ip, dial->port, str_from(dial->path));
-	if (!l || kind == FAKE_REFUSE || l->n_backlog == sizeof(l->backlog) / sizeof(l->backlog[0])) {
+	if (!l || kind == FAKE_REFUSE ||
+	    l->n_backlog == sizeof(l->backlog) / sizeof(l->backlog[0])) {
 		net_error(err, ECONNREFUSED, label);
 		return NULL;
 	}

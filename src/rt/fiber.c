@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The scheduler: the run queue, parking and waking, the life of a fiber, and the turn of the loop. */
+/* The scheduler: the run queue, parking and waking, the life of a fiber, and the turn of the loop.
+ */
 #include "rt/runtime.h"
 
 #include "base/mem.h"
@@ -114,7 +115,7 @@ bool fiber_may_wait(struct err *err)
 }
 
 bool fiber_park(struct list *waiters, usec_t until, bool *elapsed, const char *label,
-                struct err *err)
+		struct err *err)
 {
 	struct fiber *f = fiber_self();
 	if (!fiber_may_wait(err))
@@ -183,7 +184,7 @@ STARTS_FIBER static void fiber_main(void *arg)
 }
 
 bool fiber_spawn(struct group *g, const char *label, WAITS void (*fn)(void *arg), void *arg,
-                 struct err *err)
+		 struct err *err)
 {
 	struct runtime *rt = the_rt;
 	assert(rt && "fibers need a running runtime");
@@ -235,7 +236,8 @@ static void resume(struct runtime *rt, struct fiber *f)
 
 /* --- the turn --- */
 
-/* Runs those who are runnable now; who becomes runnable meanwhile comes next, after a look at the outside. */
+/* Runs those who are runnable now; who becomes runnable meanwhile comes next, after a look at the
+ * outside. */
 static void run_batch(struct runtime *rt)
 {
 	rt->backend->order(rt);
@@ -314,7 +316,7 @@ static bool runtime_open(struct runtime *rt, const struct rt_options *o, struct 
 	rt->scratch = mem_alloc(SCRATCH_SIZE);
 	rt->reserve_fd = o->is_fake ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
 	metric_high_water = metric_gauge("postern_fiber_stack_high_water_bytes", NULL, NULL,
-	                                 "Deepest use of a fiber's stack, in whole pages");
+					 "Deepest use of a fiber's stack, in whole pages");
 	metric_fibers = metric_gauge("postern_fibers", NULL, NULL, "Fibers that exist");
 	the_rt = rt;
 	if (rt->backend->open(rt, err) && offload_open(rt, o->offload_threads, err))
@@ -340,7 +342,7 @@ static void runtime_close(struct runtime *rt)
 }
 
 bool rt_run(const struct rt_options *options, WAITS void (*fn)(void *arg), void *arg,
-            struct err *err)
+	    struct err *err)
 {
 	assert(!the_rt && "one runtime at a time");
 	struct runtime *rt = mem_new(struct runtime);
@@ -390,13 +392,14 @@ bool fiber_is_cancelled(void)
 void fibers_each(void (*fn)(void *arg, const struct fiber_info *info), void *arg)
 {
 	assert(the_rt);
-	list_each(l, &the_rt->all) {
+	list_each(l, &the_rt->all)
+	{
 		const struct fiber *f = container_of(l, struct fiber, all);
 		struct fiber_info info = {.name = f->name,
-		                          .label = f->label,
-		                          .wait = f->wait_label,
-		                          .since = f->since,
-		                          .age = the_rt->now - f->born};
+					  .label = f->label,
+					  .wait = f->wait_label,
+					  .since = f->since,
+					  .age = the_rt->now - f->born};
 		fn(arg, &info);
 	}
 }
@@ -405,6 +408,6 @@ void rt_stats(struct rt_stats *out)
 {
 	assert(the_rt);
 	*out = (struct rt_stats){.fibers = the_rt->n_fibers,
-	                         .stack_high_water = stack_pool_high_water(&the_rt->stacks),
-	                         .switches = the_rt->switches};
+				 .stack_high_water = stack_pool_high_water(&the_rt->stacks),
+				 .switches = the_rt->switches};
 }

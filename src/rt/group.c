@@ -10,7 +10,7 @@ void group_init(struct group *g, const char *name)
 }
 
 bool group_go(struct group *g, const char *label, WAITS void (*fn)(void *arg), void *arg,
-              struct err *err)
+	      struct err *err)
 {
 	if (g->is_cancelled)
 		return err_kind(err, ERR_CANCELLED, CAUSE_MAINTENANCE, "%s is ending", g->name);
@@ -20,7 +20,8 @@ bool group_go(struct group *g, const char *label, WAITS void (*fn)(void *arg), v
 void group_cancel(struct group *g)
 {
 	g->is_cancelled = true;
-	list_each(l, &g->fibers) {
+	list_each(l, &g->fibers)
+	{
 		struct fiber *f = container_of(l, struct fiber, member);
 		f->is_cancelled = true;
 		if (!f->is_uninterruptible)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Listening sockets: opening, taking over, and accepting without being hurt by a lack of descriptors. */
+/* Listening sockets: opening, taking over, and accepting without being hurt by a lack of
+ * descriptors. */
 #include "rt/listener.h"
 
 #include "base/log.h"
@@ -65,8 +66,8 @@ static bool is_left_over(const struct sockaddr_un *un)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	bool is_refused = connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 &&
-	                  errno == ECONNREFUSED;
+	bool is_refused =
+		connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
 	close(fd);
 	return is_refused;
 }
@@ -101,8 +102,8 @@ static bool open_error(const struct conf_addr *at, int number, struct err *err)
 	net_error(err, number, NULL);
 	err->cause = CAUSE_LOCAL_ERROR;
 	if (at->ip.family)
-		return err_context(err, "cannot listen on %.*s port %u", STR_ARG(ip_text(at->ip, text)),
-		                   at->port);
+		return err_context(err, "cannot listen on %.*s port %u",
+				   STR_ARG(ip_text(at->ip, text)), at->port);
 	return err_context(err, "cannot listen on %.*s", STR_ARG(at->path));
 }
 
@@ -146,8 +147,8 @@ static bool is_shortage(int number)
 	return number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM;
 }
 
-/* One client is let in on the reserve descriptor and shown out, so that somebody learns that we are full; the others wait in the
- * kernel's queue while we back off instead of spinning. */
+/* One client is let in on the reserve descriptor and shown out, so that somebody learns that we are
+ * full; the others wait in the kernel's queue while we back off instead of spinning. */
 static void show_one_out(struct listener *l, int number)
 {
 	struct runtime *rt = the_rt;
@@ -161,7 +162,7 @@ static void show_one_out(struct listener *l, int number)
 	if (l->complained == 0 || l->complained + USEC_MIN < rt->now) {
 		l->complained = rt->now;
 		log_event(LOG_WARN_, "accept", LOG_C("error", strerrordesc_np(number)),
-		          LOG_I("port", l->port));
+			  LOG_I("port", l->port));
 	}
 }
 
@@ -201,7 +202,7 @@ WAITS static bool wait_for_client(struct listener *l, int number, struct err *er
 	show_one_out(l, number);
 	/* On the write side, which no event of a listening socket ever ends. */
 	return watch_wait(&l->watch, SIDE_WRITE, IO_OUT, rt_now() + BACK_OFF, &elapsed,
-	                  "accept: no free descriptors", err);
+			  "accept: no free descriptors", err);
 }
 
 struct stream *listener_accept(struct listener *l, struct err *err)
@@ -213,7 +214,8 @@ struct stream *listener_accept(struct listener *l, struct err *err)
 		fiber_spend();
 		ok = fiber_may_wait(err);
 		if (ok && l->is_closed)
-			ok = err_kind(err, ERR_CLOSED, CAUSE_MAINTENANCE, "the listener was closed");
+			ok = err_kind(err, ERR_CLOSED, CAUSE_MAINTENANCE,
+				      "the listener was closed");
 		if (ok && !(s = accept_now(l, err)))
 			ok = wait_for_client(l, errno, err);
 	}

@@ -6,14 +6,14 @@
 #include "rt/watch.h"
 
 struct listener {
-	struct watch watch;   /* fd -1: fake */
+	struct watch watch; /* fd -1: fake */
 	struct ip ip;
 	uint16_t port;
-	char *path;           /* Unix socket made by us, removed when it is closed */
-	unsigned accepting;   /* fibers inside listener_accept */
+	char *path;	    /* Unix socket made by us, removed when it is closed */
+	unsigned accepting; /* fibers inside listener_accept */
 	bool is_closed;
-	usec_t complained;    /* about descriptors, last */
-	struct link link;     /* fake: all listeners */
+	usec_t complained;	     /* about descriptors, last */
+	struct link link;	     /* fake: all listeners */
 	struct stream *backlog[128]; /* fake */
 	unsigned n_backlog;
 };

@@ -45,14 +45,14 @@ bool net_error(struct err *err, int number, const char *what)
 	bool is_closed = number == ECONNRESET || number == EPIPE;
 	const char *text = words(number);
 	return err_kind(err, is_closed ? ERR_CLOSED : ERR_FAILED,
-	                is_own_trouble(number) ? CAUSE_LOCAL_ERROR : CAUSE_NETWORK, "%s%s%s",
-	                what ? what : "", what ? ": " : "", text ? text : "network error");
+			is_own_trouble(number) ? CAUSE_LOCAL_ERROR : CAUSE_NETWORK, "%s%s%s",
+			what ? what : "", what ? ": " : "", text ? text : "network error");
 }
 
 /* --- dial --- */
 
 static bool target(const struct dial *dial, struct sockaddr_storage *out, socklen_t *n,
-                   struct err *err)
+		   struct err *err)
 {
 	if (dial->ip.family) {
 		*n = ip_to_sockaddr(dial->ip, dial->port, out);
@@ -61,7 +61,8 @@ static bool target(const struct dial *dial, struct sockaddr_storage *out, sockle
 	struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
 	struct str path = str_from(dial->path);
 	if (path.n == 0 || path.n >= sizeof(un->sun_path))
-		return err_perm(err, CAUSE_LOCAL_ERROR, "not a usable socket path: %.*s", STR_ARG(path));
+		return err_perm(err, CAUSE_LOCAL_ERROR, "not a usable socket path: %.*s",
+				STR_ARG(path));
 	*un = (struct sockaddr_un){.sun_family = AF_UNIX};
 	memcpy(un->sun_path, path.p, path.n);
 	*n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.n + 1);

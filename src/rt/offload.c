@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Work for other threads, and the way back from them.
- * The pool is our own and not libuv's, which is shared with whatever else uses libuv and sized by the environment.
+ * The pool is our own and not libuv's, which is shared with whatever else uses libuv and sized by
+ * the environment.
  */
 #include "rt/offload.h"
 
@@ -88,7 +89,7 @@ static void job_done(struct post *post)
 }
 
 bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
-                struct err *err)
+		struct err *err)
 {
 	struct runtime *rt = the_rt;
 	if (!fiber_may_wait(err)) {
@@ -98,7 +99,7 @@ bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop
 	}
 	struct offload *job = mem_new(struct offload);
 	*job = (struct offload){
-	        .done.fn = job_done, .fn = fn, .arg = arg, .drop = drop, .fiber = fiber_self()};
+		.done.fn = job_done, .fn = fn, .arg = arg, .drop = drop, .fiber = fiber_self()};
 	rt->backend->offload(rt, job);
 	bool ok = fiber_park(NULL, INT64_MAX, NULL, label, err);
 	job->fiber = NULL;

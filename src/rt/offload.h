@@ -5,12 +5,12 @@
 #include "rt/runtime.h"
 
 struct offload {
-	struct post done;      /* back on the loop thread */
-	struct offload *next;  /* in the pool's queue */
+	struct post done;     /* back on the loop thread */
+	struct offload *next; /* in the pool's queue */
 	void (*fn)(void *arg);
 	void *arg;
 	void (*drop)(void *arg);
-	struct fiber *fiber;   /* who waits; NULL: has left */
+	struct fiber *fiber; /* who waits; NULL: has left */
 	bool is_done;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Streams in memory: what the fake network is made of. They behave as sockets do: bounded, ordered, and closing one end is seen at the other after the last byte. */
+/* Streams in memory: what the fake network is made of. They behave as sockets do: bounded, ordered,
+ * and closing one end is seen at the other after the last byte. */
 #include "rt/pipe.h"
 
 #include "base/mem.h"
@@ -66,10 +67,10 @@ static void pipe_close(struct stream *s)
 }
 
 static const struct transport pipe_transport = {
-        .read = pipe_read,
-        .write = pipe_write,
-        .has_input = pipe_has_input,
-        .close = pipe_close,
+	.read = pipe_read,
+	.write = pipe_write,
+	.has_input = pipe_has_input,
+	.close = pipe_close,
 };
 
 void pipe_pair(struct stream *out[2], struct ip ip[2], const uint16_t port[2])

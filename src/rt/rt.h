@@ -66,8 +66,8 @@ struct group {
 	bool is_cancelled;
 };
 void group_init(struct group *g, const char *name);
-/* `arg` must stay valid until fn returns; fn owns it. False, and fn will not run: no memory for a stack, or the
- * group is cancelled (ERR_CANCELLED). */
+/* `arg` must stay valid until fn returns; fn owns it. False, and fn will not run: no memory for a
+ * stack, or the group is cancelled (ERR_CANCELLED). */
 bool group_go(struct group *g, const char *label, WAITS void (*fn)(void *arg), void *arg,
               struct err *err);
 void group_cancel(struct group *g);
@@ -101,9 +101,9 @@ WAITS bool ticket_wait(struct ticket *t, struct err *err);
 
 /* --- other threads --- */
 /* Runs fn(arg) in the pool and parks until it is done. `arg` is heap memory owned by the call: when
- * the fiber is cancelled or late it detaches, and arg is freed with `drop` (may be NULL) on the loop thread after fn; a fiber that was
- * cancelled or late before the call does not run fn at all. On success arg is the caller's again. Fake
- * backend: runs in line, on the loop's own big stack. */
+ * the fiber is cancelled or late it detaches, and arg is freed with `drop` (may be NULL) on the loop
+ * thread after fn; a fiber that was cancelled or late before the call does not run fn at all. On success
+ * arg is the caller's again. Fake backend: runs in line, on the loop's own big stack. */
 WAITS bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
                       struct err *err);
 /* From any thread: fn runs on the loop thread soon. `struct post` is embedded in memory that stays
@@ -113,7 +113,8 @@ struct post {
 	void (*fn)(struct post *post);
 };
 void rt_post(struct post *post);
-/* Loop thread. A service thread that will rt_post counts as outstanding, so that fake time does not jump past it. */
+/* Loop thread. A service thread that will rt_post counts as outstanding, so that fake time does not
+ * jump past it. */
 void rt_outstanding(int by);
 
 /* Until fd is readable (1) or writable (2); a file descriptor that is not ours to read (libunbound's).

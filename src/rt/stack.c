@@ -59,7 +59,7 @@ static bool slab_add(struct stack_pool *pool)
 		return false;
 	slab->bytes = STACKS_IN_SLAB * (pool->size + pool->page);
 	slab->memory = mmap(NULL, slab->bytes, PROT_READ | PROT_WRITE,
-	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (slab->memory == MAP_FAILED) {
 		free(slab);
 		return false;
@@ -118,8 +118,8 @@ static void check_canary(struct stack stack)
 		assert((unsigned char)stack.low[i] == CANARY && "a fiber's stack has overflown");
 }
 
-/* Pages that are resident were touched: a cheap measure, exact to the page, and without painting the
- * stack, which would make all of it resident. */
+/* Pages that are resident were touched: a cheap measure, exact to the page, and without painting
+ * the stack, which would make all of it resident. */
 static void measure(struct stack_pool *pool, struct stack stack)
 {
 	size_t pages = stack.size / pool->page;
@@ -144,7 +144,7 @@ void stack_give(struct stack_pool *pool, struct stack stack)
 {
 	check_canary(stack);
 	struct stack_free *item =
-	        (struct stack_free *)(void *)(stack.low + stack.size - sizeof(struct stack_free));
+		(struct stack_free *)(void *)(stack.low + stack.size - sizeof(struct stack_free));
 	bool is_warm = pool->n_warm < WARM_MAX;
 	if (!is_warm) {
 		measure(pool, stack);

@@ -2,10 +2,11 @@
 /*
  * Stacks for fibers, cut from slabs, with a guard page below each.
  *
- * Memory counts when it is touched: an idle fiber costs the one or two pages that its frames lie on. The few
- * stacks that were used last stay warm; others give back all but their top page when they are free.
- * The guard is MADV_GUARD_INSTALL where the kernel has it (6.13), because it costs no mapping; else mprotect,
- * which costs two mappings each; and where vm.max_map_count forbids more of these, a canary.
+ * Memory counts when it is touched: an idle fiber costs the one or two pages that its frames lie
+ * on. The few stacks that were used last stay warm; others give back all but their top page when
+ * they are free. The guard is MADV_GUARD_INSTALL where the kernel has it (6.13), because it costs
+ * no mapping; else mprotect, which costs two mappings each; and where vm.max_map_count forbids more
+ * of these, a canary.
  */
 #pragma once
 
@@ -23,7 +24,7 @@ struct stack_free;
 struct stack_pool {
 	size_t size, page;
 	struct stack_slab *slabs;
-	char *fresh;             /* the next never used stack of the newest slab */
+	char *fresh; /* the next never used stack of the newest slab */
 	unsigned n_fresh;
 	struct stack_free *warm, *cold;
 	unsigned n_warm;

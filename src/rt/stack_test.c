@@ -111,9 +111,9 @@ static void guards_by_every_means(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(gives_memory_back),
-	        cmocka_unit_test(trims_below_the_stack_pointer),
-	        cmocka_unit_test(guards_by_every_means),
+		cmocka_unit_test(gives_memory_back),
+		cmocka_unit_test(trims_below_the_stack_pointer),
+		cmocka_unit_test(guards_by_every_means),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

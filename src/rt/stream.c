@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Buffered conversation over a transport, with or without TLS: the one place where connections wait. */
+/* Buffered conversation over a transport, with or without TLS: the one place where connections
+ * wait. */
 #include "rt/stream.h"
 
 #include "base/mem.h"
@@ -75,7 +76,7 @@ static bool again(const struct err *kept, struct err *err)
 /* --- one step, without waiting --- */
 
 static enum io plain_result(struct stream *s, ssize_t got, size_t *n, int *wants, int direction,
-                            struct err *err)
+			    struct err *err)
 {
 	if (got > 0 || (got == 0 && direction == IO_OUT)) {
 		*n = (size_t)got;
@@ -105,14 +106,16 @@ static enum io io_write(struct stream *s, const void *bytes, size_t *n, int *wan
 }
 
 bool stream_wait(struct stream *s, enum watch_side side, int wants, const char *label,
-                 struct err *err)
+		 struct err *err)
 {
-	return watch_wait(&s->watch, side, wants, INT64_MAX, NULL, s->label ? s->label : label, err);
+	return watch_wait(&s->watch, side, wants, INT64_MAX, NULL, s->label ? s->label : label,
+			  err);
 }
 
 /* --- output --- */
 
-/* Writes before it asks whether it may wait: a goodbye leaves even a cancelled fiber, if there is room. */
+/* Writes before it asks whether it may wait: a goodbye leaves even a cancelled fiber, if there is
+ * room. */
 WAITS static bool write_all(struct stream *s, const char *p, size_t n)
 {
 	struct err err;
@@ -218,7 +221,8 @@ static bool fill_fail(struct stream *s, struct err *err)
 	return false;
 }
 
-/* Reads land in the loop's scratch memory first, so that a stream owns memory only for what has come. */
+/* Reads land in the loop's scratch memory first, so that a stream owns memory only for what has
+ * come. */
 WAITS static bool read_some(struct stream *s, size_t room, struct err *err)
 {
 	for (;;) {
@@ -236,7 +240,8 @@ WAITS static bool read_some(struct stream *s, size_t room, struct err *err)
 				return false;
 			break;
 		case IO_END:
-			return err_kind(err, ERR_CLOSED, CAUSE_NETWORK, "connection closed by the peer");
+			return err_kind(err, ERR_CLOSED, CAUSE_NETWORK,
+					"connection closed by the peer");
 		case IO_ERROR:
 			return false;
 		}
@@ -301,7 +306,7 @@ static void take_line(struct stream *s, struct str line, bool *has_crlf, struct 
 }
 
 bool stream_read_line(struct stream *s, size_t max, struct str *line, bool *has_crlf,
-                      bool *is_too_long, struct err *err)
+		      bool *is_too_long, struct err *err)
 {
 	assert(max <= STREAM_IN_MAX - 2);
 	size_t seen = 0;

@@ -3,13 +3,14 @@
  * A buffered connection: TCP or Unix socket, TLS inside, or a pipe in memory (fake backend and tests).
  *
  * Errors are sticky: after a failure every later call fails at once with the same error, so a
- * conversation tests where it finishes. They have a direction: after a failed read (time-out, end of input,
- * cancellation) no further read succeeds, lest replies shift, but output still goes out, so that a
- * reply or "421" can be said; after a failed write, or a failed TLS handshake, nothing works. Output is tried before
- * it is waited for: what fits into the socket leaves even a cancelled or late fiber. One fiber reads
- * and one (the same, as a rule) writes. Reading flushes pending output first ("flush before you
- * block on input"), which makes server pipelining one line. Buffers exist only while they hold
- * something, so an idle connection costs no buffer memory.
+ * conversation tests where it finishes. They have a direction. After a failed read (time-out, end of
+ * input, cancellation) no further read succeeds, lest replies shift, but output still goes out, so
+ * that a reply or "421" can be said. After a failed write or TLS handshake nothing works.
+ *
+ * Output is tried before it is waited for: what fits into the socket leaves even a cancelled or late
+ * fiber. Reading flushes pending output first ("flush before you block on input"), which makes server
+ * pipelining one line. One fiber reads and one writes (the same, as a rule). Buffers exist only while
+ * they hold something, so an idle connection costs no buffer memory.
  */
 #pragma once
 
@@ -88,7 +89,8 @@ struct listener *listener_take_fd(int fd);       /* systemd activation, hand-ove
 /* One fiber for each listener. Out of descriptors: logs, shows one client out, goes on after 100 ms. */
 WAITS struct stream *listener_accept(struct listener *l, struct err *err);
 int listener_fd(const struct listener *l);
-void listener_addr(const struct listener *l, struct ip *ip, uint16_t *port); /* port 0 was asked: the real one */
+/* The real port, where 0 was asked for. */
+void listener_addr(const struct listener *l, struct ip *ip, uint16_t *port);
 void listener_close(struct listener *l);         /* a fiber in listener_accept gets ERR_CLOSED */
 
 /* --- the fake network --- */

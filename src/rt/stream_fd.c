@@ -11,8 +11,9 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-/* A short read means that the queue is empty, and what comes later is a new edge; unless the peer has hung up: the end of input
- * is no byte and makes no second edge. So a command costs one read, not a second one for EAGAIN. */
+/* A short read means that the queue is empty, and what comes later is a new edge; unless the peer
+ * has hung up: the end of input is no byte and makes no second edge. So a command costs one read,
+ * not a second one for EAGAIN. */
 static ssize_t fd_read(struct stream *s, void *out, size_t n)
 {
 	if (!s->watch.is_readable) {
@@ -43,8 +44,8 @@ static bool fd_has_input(struct stream *s)
 	return recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Closing with unread input makes the kernel send a reset, which may overtake our last reply: what is there is read first,
- * once; a peer that floods gets the reset. */
+/* Closing with unread input makes the kernel send a reset, which may overtake our last reply: what
+ * is there is read first, once; a peer that floods gets the reset. */
 static void fd_close(struct stream *s)
 {
 	the_rt->backend->watch_remove(the_rt, &s->watch);
@@ -56,10 +57,10 @@ static void fd_close(struct stream *s)
 }
 
 static const struct transport fd_transport = {
-        .read = fd_read,
-        .write = fd_write,
-        .has_input = fd_has_input,
-        .close = fd_close,
+	.read = fd_read,
+	.write = fd_write,
+	.has_input = fd_has_input,
+	.close = fd_close,
 };
 
 struct stream *stream_fd_new(int fd, const struct sockaddr *peer, struct err *err)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of a stream. Three layers, each without waiting: a transport (descriptor or pipe in memory), TLS over it
- * or not, and the buffers. Only stream.c waits.
+ * The inside of a stream. Three layers, each without waiting: a transport (descriptor or pipe in
+ * memory), TLS over it or not, and the buffers. Only stream.c waits.
  *
- * Errors have a direction: after a failed read (end of input, time-out) output still works, because a reply and a goodbye
- * must be possible; after a failed write nothing does.
+ * Errors have a direction: after a failed read (end of input, time-out) output still works, because
+ * a reply and a goodbye must be possible; after a failed write nothing does.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct stream_tls;
 enum io {
 	IO_DONE,  /* *n bytes moved */
 	IO_AGAIN, /* after *wants */
-	IO_END,   /* reading: the peer has ended its output */
+	IO_END,	  /* reading: the peer has ended its output */
 	IO_ERROR, /* err is set */
 };
 
@@ -39,18 +39,18 @@ struct stream {
 	const struct transport *transport;
 	struct pipe_end *pipe;
 	struct stream_tls *tls;
-	struct buf in, out;      /* without memory while they are empty */
-	size_t in_at, out_at;    /* consumed, written */
+	struct buf in, out;   /* without memory while they are empty */
+	size_t in_at, out_at; /* consumed, written */
 	struct err *in_error, *out_error;
 	const char *label;
 	uint16_t peer_port, local_port;
-	struct ip peer, local;   /* local family 0: not asked yet */
+	struct ip peer, local; /* local family 0: not asked yet */
 };
 
 struct stream *stream_new(const struct transport *transport, int fd);
 /* Waits until the peer's readiness after `wants`; an error becomes the stream's. */
 WAITS bool stream_wait(struct stream *s, enum watch_side side, int wants, const char *label,
-                       struct err *err);
+		       struct err *err);
 bool stream_in_fail(struct stream *s, const struct err *err);
 bool stream_out_fail(struct stream *s, const struct err *err);
 

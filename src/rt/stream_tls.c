@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TLS inside a stream. OpenSSL reads and writes through a BIO of ours that calls the stream's transport, so that TLS
- * works alike over sockets and in memory, and one place counts edges.
+ * TLS inside a stream. OpenSSL reads and writes through a BIO of ours that calls the stream's
+ * transport, so that TLS works alike over sockets and in memory, and one place counts edges.
  *
- * OpenSSL's errors are a queue for each thread, shared by all fibers: it is emptied before each call, and read before
- * anything else can run.
+ * OpenSSL's errors are a queue for each thread, shared by all fibers: it is emptied before each
+ * call, and read before anything else can run.
  */
 #include "rt/stream_inside.h"
 
@@ -18,14 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Of raw input for one step. A record has 16 KiB and a chain of certificates 100 KiB at most; who sends more without
- * saying anything (endless key updates) wants our time. */
+/* Of raw input for one step. A record has 16 KiB and a chain of certificates 100 KiB at most; who
+ * sends more without saying anything (endless key updates) wants our time. */
 #define STEP_BUDGET ((size_t)256 * 1024)
 
 struct stream_tls {
 	SSL *ssl;
 	struct tls_context *context;
-	size_t budget;  /* raw bytes that the present step may still read */
+	size_t budget;	/* raw bytes that the present step may still read */
 	bool is_broken; /* after a fatal error nothing more may be said, not even goodbye */
 	char text[80];
 };
@@ -103,7 +103,7 @@ static enum io result(struct stream *s, int rc, const char *what, int *wants, st
 	case SSL_ERROR_SYSCALL:
 		s->tls->is_broken = true;
 		err_kind(err, ERR_CLOSED, CAUSE_NETWORK, "%s: %s", what,
-		         number ? strerrordesc_np(number) : "connection closed by the peer");
+			 number ? strerrordesc_np(number) : "connection closed by the peer");
 		return IO_ERROR;
 	default:
 		break;
@@ -115,7 +115,8 @@ static enum io result(struct stream *s, int rc, const char *what, int *wants, st
 	if (is_closed)
 		err_kind(err, ERR_CLOSED, CAUSE_NETWORK, "%s: connection closed by the peer", what);
 	else
-		err_temp(err, CAUSE_TLS_POLICY, "%s: %s", what, reason ? reason : "unknown TLS error");
+		err_temp(err, CAUSE_TLS_POLICY, "%s: %s", what,
+			 reason ? reason : "unknown TLS error");
 	return IO_ERROR;
 }
 
@@ -178,7 +179,7 @@ static void describe(struct stream_tls *t)
 	if (str_starts(version, STR("TLSv")))
 		version = str_skip(version, 4);
 	snprintf(t->text, sizeof(t->text), "TLS%.*s %s", STR_ARG(version),
-	         SSL_get_cipher_name(t->ssl));
+		 SSL_get_cipher_name(t->ssl));
 }
 
 WAITS static bool handshake(struct stream *s, struct err *err)
@@ -194,14 +195,14 @@ WAITS static bool handshake(struct stream *s, struct err *err)
 		enum io io = result(s, rc, "TLS handshake", &wants, err);
 		if (io == IO_END)
 			return err_kind(err, ERR_CLOSED, CAUSE_NETWORK,
-			                "TLS handshake: connection closed by the peer");
+					"TLS handshake: connection closed by the peer");
 		if (io == IO_ERROR || !stream_wait(s, SIDE_READ, wants, "TLS handshake", err))
 			return false;
 	}
 }
 
-WAITS static bool start(struct stream *s, struct tls_context *context, const char *host, bool is_server,
-                  struct err *err)
+WAITS static bool start(struct stream *s, struct tls_context *context, const char *host,
+			bool is_server, struct err *err)
 {
 	if (!stream_flush(s, err))
 		return false;
@@ -239,7 +240,8 @@ bool stream_tls_accept(struct stream *s, struct tls_context *tls, struct err *er
 }
 
 /* RFC 6066 3: an address is no server name. */
-bool stream_tls_connect(struct stream *s, struct tls_context *tls, const char *host, struct err *err)
+bool stream_tls_connect(struct stream *s, struct tls_context *tls, const char *host,
+			struct err *err)
 {
 	struct ip ip;
 	bool is_name = host && host[0] && !ip_parse(str_from(host), &ip);

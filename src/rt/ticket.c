@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tickets: the counted meeting point of an asker and a worker that do not wait for each other's end. */
+/* Tickets: the counted meeting point of an asker and a worker that do not wait for each other's
+ * end. */
 #include "rt/runtime.h"
 
 #include "base/mem.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The heap of timers: four children a node, times beside the pointers so that compares stay in one cache line. */
+/* The heap of timers: four children a node, times beside the pointers so that compares stay in one
+ * cache line. */
 #include "rt/timer_heap.h"
 
 #include <assert.h>

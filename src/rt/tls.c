@@ -24,7 +24,7 @@ static bool fail(struct err *err, const char *what, const char *which)
 {
 	const char *reason = tls_reason();
 	return err_perm(err, CAUSE_TLS_POLICY, "%s%s%s: %s", what, which ? " " : "",
-	                which ? which : "", reason ? reason : "unknown TLS error");
+			which ? which : "", reason ? reason : "unknown TLS error");
 }
 
 static struct tls_context *context_new(const SSL_METHOD *method, struct err *err)
@@ -37,9 +37,10 @@ static struct tls_context *context_new(const SSL_METHOD *method, struct err *err
 	}
 	SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
 	SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	/* An idle connection keeps no record buffers; a partial write gives the fiber's turn back. */
+	/* An idle connection keeps no record buffers; a partial write gives the fiber's turn back.
+	 */
 	SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ssl, 1); /* header and body of a record in one read */
 	struct tls_context *tls = mem_new(struct tls_context);
 	tls->ssl = ssl;
@@ -47,7 +48,8 @@ static struct tls_context *context_new(const SSL_METHOD *method, struct err *err
 	return tls;
 }
 
-/* Ticket keys are the context's own; the id binds sessions to it, so that what one listener issued is not honoured by another. */
+/* Ticket keys are the context's own; the id binds sessions to it, so that what one listener issued
+ * is not honoured by another. */
 static struct tls_context *server_new(struct err *err)
 {
 	unsigned char id[16];
@@ -56,7 +58,8 @@ static struct tls_context *server_new(struct err *err)
 		return NULL;
 	random_secret(id, sizeof(id));
 	SSL_CTX_set_session_id_context(tls->ssl, id, sizeof(id));
-	SSL_CTX_set_session_cache_mode(tls->ssl, SSL_SESS_CACHE_OFF); /* tickets keep no memory here */
+	SSL_CTX_set_session_cache_mode(tls->ssl,
+				       SSL_SESS_CACHE_OFF); /* tickets keep no memory here */
 	SSL_CTX_set_num_tickets(tls->ssl, 1);
 	SSL_CTX_set_options(tls->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_dh_auto(tls->ssl, 1);
@@ -64,7 +67,7 @@ static struct tls_context *server_new(struct err *err)
 }
 
 struct tls_context *tls_server_context(const char *certificate_file, const char *key_file,
-                                       struct err *err)
+				       struct err *err)
 {
 	struct tls_context *tls = server_new(err);
 	if (!tls)
@@ -82,7 +85,8 @@ struct tls_context *tls_server_context(const char *certificate_file, const char 
 	return NULL;
 }
 
-/* Level 1: an old server's weak key is still better than the clear text that would follow a refusal. */
+/* Level 1: an old server's weak key is still better than the clear text that would follow a
+ * refusal. */
 struct tls_context *tls_client_context(struct err *err)
 {
 	struct tls_context *tls = context_new(TLS_client_method(), err);
@@ -102,7 +106,7 @@ static bool add_name(X509 *cert, struct str host)
 	/* ub-common-name (RFC 5280 A.1) */
 	struct str cn = str_slice(host, 0, 64);
 	if (!X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)cn.p,
-	                                (int)cn.n, -1, 0))
+					(int)cn.n, -1, 0))
 		return false;
 	GENERAL_NAMES *names = GENERAL_NAMES_new();
 	GENERAL_NAME *san = GENERAL_NAME_new();
@@ -124,11 +128,11 @@ static X509 *self_signed(EVP_PKEY *key, const char *host)
 		return NULL;
 	random_secret(&serial, sizeof(serial));
 	bool ok = X509_set_version(cert, X509_VERSION_3) == 1 &&
-	          ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial >> 1) == 1 &&
-	          X509_gmtime_adj(X509_getm_notBefore(cert), -24L * 3600) &&
-	          X509_time_adj_ex(X509_getm_notAfter(cert), 3650, 0, NULL) &&
-	          X509_set_pubkey(cert, key) == 1 && add_name(cert, str_from(host)) &&
-	          X509_sign(cert, key, EVP_sha256()) > 0;
+		  ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial >> 1) == 1 &&
+		  X509_gmtime_adj(X509_getm_notBefore(cert), -24L * 3600) &&
+		  X509_time_adj_ex(X509_getm_notAfter(cert), 3650, 0, NULL) &&
+		  X509_set_pubkey(cert, key) == 1 && add_name(cert, str_from(host)) &&
+		  X509_sign(cert, key, EVP_sha256()) > 0;
 	if (ok)
 		return cert;
 	X509_free(cert);
@@ -143,7 +147,7 @@ struct tls_context *tls_self_signed_context(const char *host, struct err *err)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *cert = key ? self_signed(key, host) : NULL;
 	bool ok = cert && SSL_CTX_use_certificate(tls->ssl, cert) == 1 &&
-	          SSL_CTX_use_PrivateKey(tls->ssl, key) == 1;
+		  SSL_CTX_use_PrivateKey(tls->ssl, key) == 1;
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	if (ok)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * WAITS marks each function that may park its fiber, in prototypes, in members of tables of functions and
- * in parameters that take such a function. tools/check-waits proves that callers say it too, and that no marked
- * function hides behind an unmarked pointer.
+ * WAITS marks each function that may park its fiber, in prototypes, in members of tables of functions
+ * and in parameters that take such a function. tools/check-waits proves that callers say it too, and
+ * that no marked function hides behind an unmarked pointer.
  *
  * STARTS_FIBER marks the bottom of a fiber: it calls what waits, but whoever enters it does not wait.
  */

@@ -17,7 +17,7 @@ bool watch_is_idle(const struct watch *w)
 }
 
 bool watch_wait(struct watch *w, enum watch_side side, int events, usec_t until, bool *elapsed,
-                const char *label, struct err *err)
+		const char *label, struct err *err)
 {
 	assert(!w->fiber[side] && "one reader and one writer");
 	w->fiber[side] = fiber_self();
