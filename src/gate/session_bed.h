@@ -111,6 +111,7 @@ static inline void bed_conf(struct bed *b)
 	bed_row(spool_conf_rows, &b->spool_conf, "reserve", "1M");
 	bed_row(spool_conf_rows, &b->spool_conf, "free_min", "0");
 	bed_row(spool_conf_rows, &b->spool_conf, "inodes_min", "0");
+	bed_row(verify_conf_rows, &b->verify_conf, "dial_networks", "198.51.100.0/24");
 	b->verify_conf.mode = b->options->mode;
 	b->verify_conf.use_tls = false;
 	if (b->options->configure)

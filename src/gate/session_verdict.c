@@ -99,19 +99,17 @@ static void count_accepted(struct session *s)
 		metric_inc(s->gate->metrics.refused_then_accepted);
 }
 
-WAITS static bool store(struct session *s, const struct header_check *header, struct spool_envelope *e)
+/* *e points into the transaction and `trail`. */
+WAITS static bool store(struct session *s, const struct header_check *header, struct buf *trail, struct spool_envelope *e)
 {
 	struct transaction *tx = s->tx;
 	struct str before = tx->reply;
-	auto_buf struct buf trail = {.max = TRAIL_MAX};
 	struct err err;
 	close_trail(tx);
-	trail_encode(&tx->trail, &trail);
-	fill_envelope(s, buf_view(&trail), e);
+	trail_encode(&tx->trail, trail);
+	fill_envelope(s, buf_view(trail), e);
 	s->state = SESSION_STORING;
-	bool ok = spool_accept(s->set->deps.spool, tx->id, e, prefix(s), header->forged, header->n_forged, tx->body, &err);
-	e->trail = STR_NONE;
-	if (ok) {
+	if (spool_accept(s->set->deps.spool, tx->id, e, prefix(s), header->forged, header->n_forged, tx->body, &err)) {
 		tx->body = NULL; /* the spool's now */
 		transaction_count_memory(s);
 		return true;
@@ -126,8 +124,9 @@ WAITS static bool store(struct session *s, const struct header_check *header, st
 WAITS static void accept_message(struct session *s, const struct header_check *header)
 {
 	struct transaction *tx = s->tx;
+	auto_buf struct buf trail = {.max = TRAIL_MAX};
 	struct spool_envelope e;
-	if (!store(s, header, &e)) {
+	if (!store(s, header, &trail, &e)) {
 		transaction_end(s, verdict_of(tx));
 		return;
 	}

@@ -128,33 +128,43 @@ static void refuse(struct session *s, const struct verify_answer *a, enum verify
 	metric_inc(s->gate->metrics.sender_refused);
 }
 
+static bool is_refusal(enum verify_action action)
+{
+	return action == VERIFY_REFUSE || action == VERIFY_DEFER;
+}
+
+/* What the table says, before the mode has its say. */
 static enum verify_action decide(struct session *s, const struct verify_answer *a)
 {
 	return verify_decide(s->set->deps.verify_conf, a, &s->tx->evidence, rt_wall());
 }
 
+static void add_tag(struct session *s, const struct verify_answer *a, bool is_tagged)
+{
+	struct transaction *tx = s->tx;
+	tx->tag = tag_fields(&tx->arena, &(struct tag_args){
+		.answer = a,
+		.is_tagged = is_tagged,
+		.host = s->set->host,
+		.ref = tx->ref,
+		.sender = &tx->mail.path.address,
+	});
+	if (is_tagged)
+		tx->verdict = VERDICT_TAG;
+}
+
 /* One answer, one outcome: true lets the message pass, with a tag where one is due. */
 static bool passes(struct session *s, const struct verify_answer *a)
 {
-	enum verify_action action = decide(s, a);
-	bool is_refusal = action == VERIFY_REFUSE || action == VERIFY_DEFER;
-	bool is_observing = is_mode(s, VERIFY_MODE_OBSERVE);
-	if (is_refusal && is_mode(s, VERIFY_MODE_ENFORCE)) {
+	enum verify_action action = verify_act(s->set->deps.verify, a, &s->tx->evidence), would = decide(s, a);
+	if (is_refusal(action)) {
 		refuse(s, a, action);
 		return false;
 	}
-	if (is_refusal)
-		note_would(s, a, action);
-	if (!is_observing)
-		s->tx->tag = tag_fields(&s->tx->arena, &(struct tag_args){
-			.answer = a,
-			.is_tagged = action != VERIFY_ACCEPT,
-			.host = s->set->host,
-			.ref = s->tx->ref,
-			.sender = &s->tx->mail.path.address,
-		});
-	if (!is_observing && action != VERIFY_ACCEPT)
-		s->tx->verdict = VERDICT_TAG;
+	if (is_refusal(would))
+		note_would(s, a, would);
+	if (!is_mode(s, VERIFY_MODE_OBSERVE))
+		add_tag(s, a, action == VERIFY_ACCEPT_TAG);
 	return true;
 }
 
@@ -206,7 +216,7 @@ bool sender_domain_passes(struct session *s)
 		return false;
 	}
 	enum verify_action action = decide(s, a);
-	if (action != VERIFY_REFUSE && action != VERIFY_DEFER)
+	if (!is_refusal(action))
 		return true;
 	refuse(s, a, action);
 	return false;
@@ -217,11 +227,11 @@ bool sender_domain_passes(struct session *s)
 bool sender_passes_again(struct session *s)
 {
 	struct transaction *tx = s->tx;
-	bool is_refusal;
+	bool was_refused;
 	if (tx->n_rcpts || !sender_is_asked(s) || is_own_domain(s) || !is_mode(s, VERIFY_MODE_ENFORCE))
 		return true;
 	struct str key = address_key(&tx->arena, &tx->mail.path.address);
-	if (!heard_find(s->gate->heard, s->client, key, rt_now(), &is_refusal) || !is_refusal)
+	if (!heard_find(s->gate->heard, s->client, key, rt_now(), &was_refused) || !was_refused)
 		return true;
 	struct verify_answer *a = arena_new(&tx->arena, struct verify_answer);
 	if (!verify_lookup(s->set->deps.verify, key, a) || decide(s, a) != VERIFY_REFUSE)
