@@ -192,12 +192,14 @@ static size_t resident_pages(const struct stack *stack)
 	return n;
 }
 
-static int use_stack(void)
+/* Twenty frames of a page's half each. */
+__attribute__((noinline)) static int use_stack(int depth)
 {
-	volatile char much[40000];
-	for (size_t i = 0; i < sizeof(much); i += 512)
-		much[i] = (char)i;
-	return much[1024];
+	volatile char much[2000];
+	for (size_t i = 0; i < sizeof(much); i += 100)
+		much[i] = (char)depth;
+	int below = depth > 0 ? use_stack(depth - 1) : 0;
+	return below + much[100];
 }
 
 static void deep_then_idle(void *arg)
@@ -205,7 +207,7 @@ static void deep_then_idle(void *arg)
 	struct fiber **self = arg;
 	struct err err;
 	volatile int mark = 4711;
-	use_stack();
+	assert_int_equal(use_stack(20), 210);
 	*self = fiber_self();
 	assert_true(rt_sleep(1700 * USEC_MS, "idle", &err));
 	assert_int_equal(mark, 4711);
