@@ -56,14 +56,14 @@ static struct str trouble_text(struct arena *arena, const struct dns_answer *a)
 
 /* AAAA is asked even where we do not speak IPv6 when there is no A: a domain that is reachable by IPv6 alone
  * exists, and must not be taken for one that does not. */
-static void lookup_run(struct lookup *l)
+static WAITS void lookup_run(struct lookup *l)
 {
 	l->ok = dns_lookup(l->resolver, l->name, DNS_A, &l->a, &l->err);
 	if (l->ok && (l->wants_ipv6 || l->a->outcome != DNS_FOUND))
 		l->ok = dns_lookup(l->resolver, l->name, DNS_AAAA, &l->aaaa, &l->err);
 }
 
-static void lookup_fiber(void *arg)
+static WAITS void lookup_fiber(void *arg)
 {
 	lookup_run(arg);
 }
@@ -121,11 +121,18 @@ static void search_release(struct search *s)
 	}
 }
 
+/* 127.0.0.1 is every host's own: a stranger who writes it into the DNS does not make us his mail server. */
+static bool is_ours(const struct mx_conf *conf, struct ip ip)
+{
+	return ip_set_has(&conf->own_addresses, ip) &&
+	       (!ip_is_unusable_target(ip) || ip_set_has(&conf->dial_networks, ip));
+}
+
 static bool answer_has_own(const struct mx_conf *conf, const struct dns_answer *a)
 {
 	if (a && a->outcome == DNS_FOUND)
 		for (size_t i = 0; i < a->n; i++)
-			if (ip_set_has(&conf->own_addresses, a->records[i].ip))
+			if (is_ours(conf, a->records[i].ip))
 				return true;
 	return false;
 }
@@ -264,7 +271,7 @@ static bool find_literal(const struct mx_conf *conf, struct str domain, struct a
 		return true;
 	}
 	if (!mx_may_dial(conf, ip)) {
-		out->has_own = ip_set_has(&conf->own_addresses, ip);
+		out->has_own = is_ours(conf, ip);
 		out->unusable = 1;
 		out->outcome = MX_UNUSABLE;
 		out->why = out->has_own ? STR("the address is this host's")

@@ -354,7 +354,7 @@ static void put_off(struct attempt *a, const struct err *why)
 {
 	char id[SPOOL_ID_MAX];
 	log_event(LOG_ERROR_, "queue_unreadable", LOG_S("id", spool_id_text(a->message->id, id)), LOG_C("error", why->text));
-	schedule_job(a->queue, a->job, rt_now() + STORAGE_WAIT);
+	schedule_job(a->queue, a->job, rt_now() + (why->is_temporary ? STORAGE_WAIT : a->settings->conf.retry_max));
 }
 
 static void put_back(struct attempt *a)

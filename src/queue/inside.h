@@ -216,7 +216,8 @@ struct session {
 	bool is_connecting;    /* counted in site.connecting */
 	struct ip ip;
 	char *host;            /* copy: the site's list may change meanwhile */
-	int64_t messages;
+	int64_t messages;      /* on this connection */
+	unsigned taken;        /* jobs in all */
 	struct link idle, idle_all;
 	bool is_wanted;        /* its place is: close */
 	bool is_refused;       /* the site takes no further session: end */

@@ -15,6 +15,7 @@
 
 #define BAD_FOR       (5 * USEC_MIN)
 #define DIALS_MAX     10
+#define FAIR_SHARE    10           /* messages of one session while other sites wait for a place */
 #define CONNECT_ALL   (3 * USEC_MIN) /* all hosts of a site together */
 
 /* --- connecting --- */
@@ -219,6 +220,11 @@ static WAITS bool wait_for_work(struct session *x)
 	return true;
 }
 
+static bool must_give_way(const struct session *x)
+{
+	return x->taken >= FAIR_SHARE && !list_is_empty(&x->queue->hungry);
+}
+
 static bool is_worn_out(const struct session *x)
 {
 	const struct queue_conf *conf = &x->settings->conf;
@@ -226,7 +232,7 @@ static bool is_worn_out(const struct session *x)
 	       (x->client.mail_max && (uint64_t)x->messages >= x->client.mail_max);
 }
 
-static void session_end(struct session *x)
+static WAITS void session_end(struct session *x)
 {
 	struct queue *q = x->queue;
 	struct site *s = x->site;
@@ -236,16 +242,16 @@ static void session_end(struct session *x)
 	q->sessions--;
 	queue_settings_unref(x->settings);
 	free(x);
-	if (q->is_draining) {
-		cond_broadcast(&q->settled);
-		return;
-	}
-	site_kick(s);
-	queue_serve_hungry(q);
 	cond_broadcast(&q->settled);
+	link_remove(&s->hungry);
+	if (list_is_empty(&q->hungry))
+		site_kick(s);
+	else if (s->n_waiting > 0) /* behind the others that wait */
+		list_push_back(&q->hungry, &s->hungry);
+	queue_serve_hungry(q);
 }
 
-static void session_run(void *arg)
+static WAITS void session_run(void *arg)
 {
 	struct session *x = arg;
 	struct queue *q = x->queue;
@@ -258,10 +264,11 @@ static void session_run(void *arg)
 			continue;
 		}
 		attempt_run(x, job);
+		x->taken++;
 		no_longer_connecting(x);
 		if (x->is_open && is_worn_out(x))
 			queue_session_close(x);
-		if (x->settings != q->settings || x->is_refused)
+		if (x->settings != q->settings || x->is_refused || must_give_way(x))
 			break;
 	}
 	session_end(x);

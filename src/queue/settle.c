@@ -234,7 +234,7 @@ static void log_outcome(struct attempt *a, const struct outcome *o)
 {
 	char id[SPOOL_ID_MAX], delay[32], took[32];
 	const struct spool_rcpt *r = rcpt_of(a, o);
-	log_event(o->fate == FATE_DELIVERED ? LOG_INFO_ : LOG_WARN_, "deliver",
+	log_event(o->fate == FATE_FAILED || o->fate == FATE_KEPT ? LOG_WARN_ : LOG_INFO_, "deliver",
 	          LOG_S("id", spool_id_text(a->message->id, id)), LOG_S("from", a->loaded->e.sender), LOG_S("to", r->address),
 	          LOG_C("result", fate_names[o->fate]), LOG_S("cause", o->cause ? cause_name(o->cause) : STR_NONE),
 	          LOG_S("host", o->host), LOG_S("reply", r->last_reply), LOG_I("attempt", r->attempts),
