@@ -139,7 +139,7 @@ static void resume_one(void *arg, struct str key, struct str value, struct wall 
 	(void)expires;
 	if (!address_record_decode(value, &r) || r.verdict != VERIFY_TEMPORARY || r.class != VERIFY_CLASS_DEFERRED)
 		return;
-	if (reprobe_due(r.first, r.attempts, rt_wall(), &due))
+	if (reprobe_due(v->conf->greylist_retry, r.first, r.attempts, rt_wall(), &due))
 		reprobe_plan(v, key, &(struct reprobe_plan){due, r.first, r.attempts + 1});
 }
 

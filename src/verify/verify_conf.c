@@ -62,7 +62,7 @@ const struct conf_row verify_conf_rows[] = {
 	{"ttl_blocked", CONF_DURATION, AT(ttl_blocked), "6h", USEC_MIN, 30 * USEC_DAY, NULL,
 	 "how long a server that refuses us is left alone"},
 	{"greylist_retry", CONF_DURATION, AT(greylist_retry), "330s", USEC_S, USEC_HOUR, NULL,
-         "when a greylisted question is asked again for the first time; then after 2.7 and 5.5 times as long"},
+	 "when a greylisted question is asked again for the first time; then after 2.7 and 5.5 times as long"},
 	{"ttl_temp_min", CONF_DURATION, AT(ttl_temp_min), "5m", USEC_S, USEC_DAY, NULL,
 	 "how long temporary trouble is remembered at least"},
 	{"ttl_temp_max", CONF_DURATION, AT(ttl_temp_max), "15m", USEC_S, USEC_DAY, NULL, "and at most"},
