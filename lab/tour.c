@@ -69,7 +69,7 @@ static struct str reference_of(struct str text)
 	return STR_NONE;
 }
 
-WAITS static bool trail_ask(struct telling *t, struct str reference, struct trail *out)
+WAITS static bool trail_ask_once(struct telling *t, struct str reference, struct trail *out)
 {
 	auto_buf struct buf answer = {.max = 4 << 20};
 	struct str words[] = {STR("why"), reference, STR("--limit=1")};
@@ -81,6 +81,20 @@ WAITS static bool trail_ask(struct telling *t, struct str reference, struct trai
 	struct str text = str_trim(buf_view(&answer));
 	struct str json = arena_str(&t->arena, str_slice(text, 1, text.n - 1));
 	return trail_decode(&t->arena, json, out, &err);
+}
+
+/* The trail is written behind the reply, at most a second later. */
+WAITS static bool trail_ask(struct telling *t, struct str reference, struct trail *out)
+{
+	struct err err;
+
+	for (int i = 0; i < 40; i++) {
+		if (trail_ask_once(t, reference, out))
+			return true;
+		if (!rt_sleep(50 * USEC_MS, "the trail", &err))
+			break;
+	}
+	return false;
 }
 
 static void dialogue_print(const struct telling *t, const char *who, struct str dialogue)
