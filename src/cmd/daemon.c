@@ -132,7 +132,7 @@ WAITS static bool spool_and_queue_open(struct daemon *d, struct err *err)
 	/* The queue is there before the spool recovers into it. */
 	if (!queue_open(d->now->queue, &deps, &d->queue, err))
 		return false;
-	if (!spool_open(conf_get(d->now->conf, &spool_section), NULL, &d->root, message_recovered, d, &d->spool, err))
+	if (!spool_open(conf_get(d->now->conf, &spool_section), d->disk, &d->root, message_recovered, d, &d->spool, err))
 		return false;
 	queue_set_spool(d->queue, d->spool);
 	return queue_start(d->queue, err);
@@ -170,7 +170,8 @@ bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, c
 	d->tls = tls_client_context(err);
 	if (!d->tls || !own_addresses_find(d->now->daemon, &d->own_addresses, err) || !stores_open(d, err))
 		return false;
-	d->resolver = resolver_open(conf_get(conf, &dns_section), err);
+	if (!d->resolver)
+		d->resolver = resolver_open(conf_get(conf, &dns_section), err);
 	if (!d->resolver)
 		return false;
 	d->exceptions = exceptions_open(d->now->daemon->exceptions);

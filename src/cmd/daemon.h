@@ -44,9 +44,11 @@ struct daemon {
 	struct cond wake;
 	bool must_stop, keep_listeners;
 	int handover_fd;
+	const struct spool_io *disk; /* of the spool; NULL: the real one */
 };
 
-/* Everything but the runtime. The configuration is taken over. fds: listening sockets from outside. */
+/* Everything but the runtime. The configuration is taken over, and so is a resolver that d has already (scripted DNS);
+ * without one it is opened as configured. fds: listening sockets from outside. */
 WAITS bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, const int *fds, size_t n_fds,
                        struct err *err);
 WAITS bool daemon_reload(struct daemon *d, struct err *err);

@@ -75,7 +75,9 @@ static enum situation situation_of(const struct verify_answer *a, enum verify_ac
 		return SAY_SENDER_NO_DOMAIN;
 	if (a->verdict == VERIFY_ABSENT)
 		return SAY_SENDER_ABSENT;
-	return a->verdict == VERIFY_EXISTS ? SAY_SENDER_REFUSES_BOUNCES : SAY_SENDER_VERIFY_TEMP;
+	if (a->verdict == VERIFY_EXISTS && a->null_refused)
+		return SAY_SENDER_REFUSES_BOUNCES;
+	return SAY_REFUSED_BY_RULE; /* an override of the operator's */
 }
 
 static struct say_args args_of(const struct verify_answer *a)

@@ -1,0 +1,13 @@
+# A sender in our own domain is answered by our own recipients; nobody is dialled.
+file recipients
+	joe
+	bob@here.example
+route here.example
+	kind = smtp
+	next_hop = "192.0.2.200:25"
+	recipients = file
+	recipients_file = "{dir}/recipients"
+
+send bob@here.example joe@here.example => dot 250*
+send nobody@here.example joe@here.example => dot 550 5.1.7 *
+expect metric postern_verify_sessions_total 0
