@@ -131,7 +131,10 @@ struct listener *listener_open(const struct conf_addr *at, struct err *err)
 struct listener *listener_take_fd(int fd)
 {
 	struct err err;
+	int on = 1;
 	assert(the_rt && !the_rt->is_fake);
+	/* Whoever bound it did not think of us; a Unix socket refuses this without harm. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	struct listener *l = listener_new(fd, &err);
