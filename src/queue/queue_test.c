@@ -77,8 +77,11 @@ static bool was_told(const char *what)
 	return str_find(buf_view(&told), str_from(what)) < told.n;
 }
 
+static unsigned in_doubt; /* warnings of a possible duplicate */
+
 static void no_log(void *arg, enum log_level level, struct str line)
 {
+	in_doubt += str_find(line, STR("in_doubt")) < line.n;
 	if (getenv("SHOW_LOG"))
 		fprintf(stderr, "%.*s\n", STR_ARG(line));
 }
@@ -483,6 +486,22 @@ static void dead_site(struct world *w)
 	assert_int_equal(spooled(w), 0);
 }
 
+/* Nobody answers for five days: dialled now and then, and the senders hear of it all the same. */
+static void expires_at_dead_site(struct world *w)
+{
+	server_start(&w->c, &w->servers);
+	for (int i = 0; i < 10; i++)
+		submit(w, "s@sender.example", "joe@a.example");
+	pass(10 * USEC_HOUR);
+	assert_int_equal(w->c.messages, 10);
+	pass(6 * USEC_DAY);
+	assert_int_equal(w->c.messages, 20);
+	assert_int_equal(spooled(w), 0);
+	struct str report = buf_view(&w->c.message);
+	assert_true(str_find(report, STR("Status: 4.4.7")) < report.n);
+	assert_true(str_find(report, STR("refused")) < report.n);
+}
+
 /* A site that takes two sessions and no more is used with two. */
 static void takes_few_sessions(struct world *w)
 {
@@ -730,6 +749,31 @@ static void recovers(struct world *w)
 	assert_int_equal(server_count(&w->a, "RCPT TO:<later@"), 2);
 }
 
+/* Killed between the final dot and its answer: sent again, and said so. */
+static void recovers_in_doubt(struct world *w)
+{
+	w->a.rules[0] = (struct rule){".", "!silent", 1};
+	server_start(&w->a, &w->servers);
+	submit(w, "s@sender.example", "joe@a.example");
+	pass(5 * USEC_S);
+	in_doubt = 0;
+	world_close_queue(w, false);
+	world_open_queue(w);
+	assert_int_equal(in_doubt, 1);
+	pass(5 * USEC_S);
+	assert_int_equal(w->a.messages, 1);
+	assert_int_equal(spooled(w), 0);
+	/* Killed before the dot: no doubt. */
+	w->a.rules[0] = (struct rule){"DATA", "!silent", 1};
+	submit(w, "s@sender.example", "joe@a.example");
+	pass(5 * USEC_S);
+	world_close_queue(w, false);
+	world_open_queue(w);
+	assert_int_equal(in_doubt, 1);
+	pass(5 * USEC_S);
+	assert_int_equal(w->a.messages, 2);
+}
+
 static void drains(struct world *w)
 {
 	w->a.delay = 3 * USEC_S;
@@ -797,7 +841,7 @@ static const struct scene scenes[] = {
 	{"happy", happy}, {"large", large}, {"reuses", reuses}, {"limits", limits, .per_site = 4, .session_messages = 5},
 	{"limits_in_all", limits_in_all, .concurrency = 1}, {"retries", retries}, {"expires", expires}, {"bounces", bounces},
 	{"keeps", keeps}, {"mixed_lmtp", mixed_lmtp}, {"fails_over", fails_over}, {"refused_at_the_door", refused_at_the_door},
-	{"dead_site", dead_site}, {"takes_few_sessions", takes_few_sessions}, {"lost_behind_dot", lost_behind_dot},
+	{"dead_site", dead_site}, {"expires_at_dead_site", expires_at_dead_site}, {"recovers_in_doubt", recovers_in_doubt}, {"takes_few_sessions", takes_few_sessions}, {"lost_behind_dot", lost_behind_dot},
 	{"reused_session_is_gone", reused_session_is_gone}, {"tls_is_broken", tls_is_broken}, {"told_421", told_421},
 	{"too_many_recipients", too_many_recipients}, {"leads_nowhere", leads_nowhere}, {"several_sites", several_sites},
 	{"into_maildir", into_maildir}, {"tells_of_success", tells_of_success}, {"operates", operates},
