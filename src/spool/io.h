@@ -63,6 +63,8 @@ struct spool_io {
 	int (*truncate)(void *self, int fd, uint64_t size);
 	int (*sync)(void *self, int fd, enum spool_sync site);
 	int (*sync_dir)(void *self, int dir, enum spool_sync site);
+	/* Lets go of what memory holds of a synced file, so that reading it asks the disk. */
+	void (*forget)(void *self, int fd);
 	int (*rename)(void *self, int from, const char *name, int to, const char *new_name);
 	int (*unlink)(void *self, int dir, const char *name);
 	/* Names without "." and "..", in no order; `each` must not change the directory. */

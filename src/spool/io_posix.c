@@ -98,6 +98,11 @@ static int posix_sync_dir(void *self, int dir, enum spool_sync site)
 	return result(fsync(dir));
 }
 
+static void posix_forget(void *self, int fd)
+{
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int posix_rename(void *self, int from, const char *name, int to, const char *new_name)
 {
 	return result(renameat(from, name, to, new_name));
@@ -162,6 +167,7 @@ const struct spool_io spool_io_posix = {
         .truncate = posix_truncate,
         .sync = posix_sync,
         .sync_dir = posix_sync_dir,
+        .forget = posix_forget,
         .rename = posix_rename,
         .unlink = posix_unlink,
         .list = posix_list,

@@ -49,6 +49,8 @@ struct sim {
 	size_t n_fds;
 	uint64_t changes, calls[SIM_CALLS], syncs[SYNC_SITES];
 	uint64_t freeze_at; /* 0: not */
+	enum sim_call freeze_call, last_call;
+	uint64_t freeze_calls; /* 0: not */
 	bool is_frozen;
 	void (*on_change)(void *arg, struct sim *m);
 	void *arg;
@@ -89,6 +91,13 @@ static void bytes_put(struct bytes *b, uint64_t at, const void *p, size_t n)
 	if (at + n > b->n)
 		bytes_resize(b, (size_t)at + n);
 	memcpy(b->p + at, p, n);
+}
+
+static void copy_bytes(struct bytes *to, const struct bytes *from)
+{
+	bytes_resize(to, from->n);
+	if (from->n)
+		memcpy(to->p, from->p, from->n);
 }
 
 static struct entry *entry_find(const struct entries *e, const char *name)
@@ -157,6 +166,7 @@ static int begin(struct sim *m, enum sim_call call)
 	if (m->is_frozen)
 		return -EIO;
 	m->calls[call]++;
+	m->last_call = call;
 	if (m->fault.error && m->fault.call == call && ++m->fault.seen >= m->fault.first &&
 	    m->fault.seen - m->fault.first < m->fault.count) {
 		m->fault.met++;
@@ -171,6 +181,8 @@ static void changed(struct sim *m)
 	if (m->on_change)
 		m->on_change(m->arg, m);
 	if (m->freeze_at && m->changes >= m->freeze_at)
+		m->is_frozen = true;
+	if (m->freeze_calls && m->last_call == m->freeze_call && --m->freeze_calls == 0)
 		m->is_frozen = true;
 }
 
@@ -410,6 +422,18 @@ static int sim_sync(void *self, int fd, enum spool_sync site)
 	return rc;
 }
 
+static void sim_forget(void *self, int fd)
+{
+	struct sim *m = self;
+	struct node *n = node_of(m, fd);
+	if (m->is_frozen || n->pending)
+		return;
+	m->used -= n->now.n;
+	n->now.n = 0;
+	copy_bytes(&n->now, &n->durable);
+	m->used += n->now.n;
+}
+
 static int sim_sync_dir(void *self, int fd, enum spool_sync site)
 {
 	struct sim *m = self;
@@ -502,13 +526,6 @@ static int sim_space(void *self, int fd, struct spool_space *out)
 
 /* --- crashes --- */
 
-static void copy_bytes(struct bytes *to, const struct bytes *from)
-{
-	bytes_resize(to, from->n);
-	if (from->n)
-		memcpy(to->p, from->p, from->n);
-}
-
 static struct node *image_of(struct sim *to, struct node *n, enum sim_crash how)
 {
 	if (n->copy)
@@ -551,7 +568,7 @@ struct sim *sim_crash(const struct sim *m, enum sim_crash how, uint64_t seed)
 void sim_kill(struct sim *m)
 {
 	m->is_frozen = false;
-	m->freeze_at = 0;
+	m->freeze_at = m->freeze_calls = 0;
 	for (size_t i = 0; i < m->n_fds; i++)
 		if (m->fds[i])
 			sim_close(m, FD_BASE + (int)i);
@@ -560,6 +577,12 @@ void sim_kill(struct sim *m)
 void sim_freeze_after(struct sim *m, uint64_t n)
 {
 	m->freeze_at = m->changes + n;
+}
+
+void sim_freeze_after_call(struct sim *m, enum sim_call call, uint64_t n)
+{
+	m->freeze_call = call;
+	m->freeze_calls = n;
 }
 
 bool sim_is_frozen(const struct sim *m)
@@ -670,6 +693,7 @@ struct sim *sim_new(uint64_t seed)
 	        .truncate = sim_truncate,
 	        .sync = sim_sync,
 	        .sync_dir = sim_sync_dir,
+	        .forget = sim_forget,
 	        .rename = sim_rename,
 	        .unlink = sim_unlink,
 	        .list = sim_list,

@@ -6,7 +6,8 @@
  * Every write, change of size and change of a directory is pending until a sync of that very file or directory. A
  * crash image takes what is durable and any part of what is pending: each sector of 512 bytes, each change of size and each
  * directory entry for itself, in no order; a rename may leave both names or none. A sync that fails makes some
- * sectors durable, forgets the rest, and claims success ever after, as Linux does.
+ * sectors durable, forgets the rest, and claims success ever after, as Linux does; the process goes on reading what
+ * it wrote, until the cache is told to forget.
  *
  * One thread. Linked into tests only.
  */
@@ -19,6 +20,12 @@ struct sim;
 struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *m); /* accepts NULL */
 const struct spool_io *sim_io(struct sim *m);
+
+enum sim_call {
+	SIM_OPEN_DIR, SIM_OPEN_FILE, SIM_WRITE, SIM_READ, SIM_ALLOCATE, SIM_TRUNCATE, SIM_SYNC, SIM_SYNC_DIR, SIM_RENAME,
+	SIM_UNLINK, SIM_LIST, SIM_SIZE, SIM_LOCK, SIM_SPACE, SIM_CALLS
+};
+const char *sim_call_name(enum sim_call call);
 
 /* --- crashes --- */
 
@@ -35,6 +42,8 @@ void sim_kill(struct sim *m);
 /* From now on (after n more changes) every call fails and changes nothing, as if the process were dead. Until
  * sim_kill. */
 void sim_freeze_after(struct sim *m, uint64_t changes);
+/* The same right after the n-th call of a kind that changes something. */
+void sim_freeze_after_call(struct sim *m, enum sim_call call, uint64_t n);
 bool sim_is_frozen(const struct sim *m);
 /* Called after each call that changed something. */
 void sim_on_change(struct sim *m, void (*fn)(void *arg, struct sim *m), void *arg);
@@ -45,11 +54,6 @@ uint64_t sim_syncs(const struct sim *m, enum spool_sync site);
 
 /* --- faults --- */
 
-enum sim_call {
-	SIM_OPEN_DIR, SIM_OPEN_FILE, SIM_WRITE, SIM_READ, SIM_ALLOCATE, SIM_TRUNCATE, SIM_SYNC, SIM_SYNC_DIR, SIM_RENAME,
-	SIM_UNLINK, SIM_LIST, SIM_SIZE, SIM_LOCK, SIM_SPACE, SIM_CALLS
-};
-const char *sim_call_name(enum sim_call call);
 enum { SIM_SHORT = 1 }; /* as an error: a write that takes only a part */
 /* The first-th call from now (1: the next) and `count` in all fail with -error. */
 void sim_fault(struct sim *m, enum sim_call call, unsigned first, unsigned count, int error);

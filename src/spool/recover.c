@@ -281,6 +281,17 @@ static bool open_all(struct recovery *r, const struct listing *l, struct found *
 	return true;
 }
 
+/* What a killed process left in the page cache is about to be believed: it must be on the disk. And where a sync had
+ * failed, the kernel calls pages clean that never got there: they must be read anew. */
+static bool make_true(struct recovery *r, struct segment *newest, struct err *err)
+{
+	int rc = r->io->sync(r->io->self, newest->fd, SYNC_RECOVER_DATA);
+	if (rc < 0)
+		return spool_failed(err, rc, "sync the newest segment");
+	r->io->forget(r->io->self, newest->fd);
+	return true;
+}
+
 static bool fold_segments(struct recovery *r, const struct listing *l, struct err *err)
 {
 	auto_free struct found *all = mem_alloc((l->n + 1) * sizeof *all);
@@ -290,17 +301,14 @@ static bool fold_segments(struct recovery *r, const struct listing *l, struct er
 	for (size_t i = 0; i < l->n; i++)
 		if (all[i].segment)
 			all[n++] = all[i];
+	if (n > 0 && !r->is_read_only && !make_true(r, all[n - 1].segment, err))
+		return false;
 	seal_all(r, all, n);
 	for (size_t i = 0; i < n; i++)
 		scan_one(r, &all[i], i + 1 == n);
-	if (n == 0)
-		return true;
-	r->last_generation = all[n - 1].segment->generation;
-	if (r->is_read_only)
-		return true;
-	/* What a killed process left in the page cache was just believed: make it true. */
-	int rc = r->io->sync(r->io->self, all[n - 1].segment->fd, SYNC_RECOVER_DATA);
-	return rc == 0 || spool_failed(err, rc, "sync the newest segment");
+	if (n > 0)
+		r->last_generation = all[n - 1].segment->generation;
+	return true;
 }
 
 /* --- bodies with files of their own --- */
@@ -350,7 +358,7 @@ static void check_large(struct recovery *r, const struct large *l)
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = all[i];
 		if (!m->is_large ||
-		    (bsearch(&m->id, l->seen, l->n, sizeof *l->seen, ascending) && has_its_size(r, m)))
+		    (l->n && bsearch(&m->id, l->seen, l->n, sizeof *l->seen, ascending) && has_its_size(r, m)))
 			continue;
 		char id[SPOOL_ID_MAX];
 		find(r, "message %s: its body is missing or cut short",

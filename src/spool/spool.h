@@ -118,7 +118,8 @@ void spool_note_rcpt(struct spool *s, struct spool_id id, size_t rcpt, const str
 void spool_note_hold(struct spool *s, struct spool_id id, bool is_on_hold, struct str reason);
 void spool_note_sending(struct spool *s, struct spool_id id); /* "final dot sent" to a next hop */
 void spool_note_done(struct spool *s, struct spool_id id);    /* nothing of it is needed any more */
-/* As spool_note_done, but returns when it is synced (postern queue remove). */
+/* As spool_note_done, but returns when it is synced (postern queue remove); as long as the disk takes nothing that
+ * is never, so give it a deadline. The message is gone from here in any case. */
 WAITS bool spool_remove(struct spool *s, struct spool_id id, struct err *err);
 
 /* The envelope as it now stands, copied into arena. */
