@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A whole gate in memory for tests and fuzzing: fake backend, scripted DNS, a spool in a directory of its own, sessions
+ * A whole gate in memory for tests and fuzzing: fake backend, scripted DNS, a spool on a simulated disk, sessions
  * over a pipe. Nothing here is part of the daemon.
  *
  *	static void test(struct bed *b) { struct stream *c = bed_connect(b, "192.0.2.1"); … }
@@ -9,9 +9,11 @@
 #pragma once
 
 #include "base/auto.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "gate/gate.h"
 #include "gate/session.h"
+#include "spool/io_sim.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -51,6 +53,7 @@ struct bed {
 	struct resolver *resolver;
 	struct store *store;
 	struct history *history;
+	struct sim *disk;
 	struct spool *spool;
 	struct verify *verify;
 	struct queue *queue;
@@ -95,7 +98,6 @@ static inline void bed_write(const struct bed *b, const char *name, const char *
 
 static inline void bed_conf(struct bed *b)
 {
-	char path[128];
 	conf_rows_default(gate_conf_rows, &b->conf, sizeof b->conf);
 	conf_rows_default(verify_conf_rows, &b->verify_conf, sizeof b->verify_conf);
 	conf_rows_default(spool_conf_rows, &b->spool_conf, sizeof b->spool_conf);
@@ -106,7 +108,7 @@ static inline void bed_conf(struct bed *b)
 	bed_row(gate_conf_rows, &b->conf, "local_networks", "10.0.0.0/8");
 	bed_row(gate_conf_rows, &b->conf, "sessions_per_ip", "0");
 	bed_row(gate_conf_rows, &b->conf, "connects_per_minute", "0");
-	bed_row(spool_conf_rows, &b->spool_conf, "directory", bed_path(b, "spool", path));
+	bed_row(spool_conf_rows, &b->spool_conf, "directory", "spool");
 	bed_row(spool_conf_rows, &b->spool_conf, "segment_size", "1M");
 	bed_row(spool_conf_rows, &b->spool_conf, "reserve", "1M");
 	bed_row(spool_conf_rows, &b->spool_conf, "free_min", "0");
@@ -159,7 +161,8 @@ static inline void bed_services(struct bed *b)
 	bed_must(b->store && store_start(b->store, &b->root, &err), &err);
 	b->history = history_open(b->store, USEC_DAY, 10000, &err);
 	bed_must(b->history != NULL, &err);
-	bed_must(spool_open(&b->spool_conf, NULL, &b->root, bed_ignore, NULL, &b->spool, &err), &err);
+	b->disk = sim_new(b->options->seed + 1);
+	bed_must(spool_open(&b->spool_conf, sim_io(b->disk), &b->root, bed_ignore, NULL, &b->spool, &err), &err);
 	b->tls = tls_client_context(&err);
 	const struct verify_deps verify = {.resolver = b->resolver, .store = b->store, .root = &b->root, .tls = b->tls,
 	                                   .host = b->conf.host};
@@ -218,6 +221,7 @@ static inline void bed_close(struct bed *b)
 	exceptions_close(b->exceptions);
 	domains_free(b->domains);
 	spool_close(b->spool);
+	sim_free(b->disk);
 	store_close(b->store);
 	group_done(&b->root);
 	resolver_close(b->resolver);

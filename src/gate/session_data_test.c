@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 
+#include <errno.h>
 #include <jansson.h>
 
 /* --- smuggling: no sequence makes a second message --- */
@@ -346,6 +347,41 @@ static void test_failed_chunk(void **state)
 	bed_run(run_failed_chunk, &(struct bed_options){.mode = VERIFY_MODE_OFF, .configure = small_limits});
 }
 
+/* --- a disk that fails --- */
+
+static void run_disk_trouble(struct bed *b)
+{
+	struct stream *c = bed_connect(b, "192.0.2.1");
+	talk(c, GREET);
+	static const struct {
+		enum sim_call call;
+		int error;
+	} rows[] = {{SIM_SYNC, EIO}, {SIM_WRITE, EIO}, {SIM_WRITE, ENOSPC}};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint64_t before = bed_accepted(b);
+		talk(c, ENVELOPE "> DATA\n< 354\n> x: y\n");
+		sim_fault(b->disk, rows[i].call, 1, 100, rows[i].error);
+		talk(c, "> .\n< 45");
+		sim_fault_clear(b->disk);
+		assert_int_equal(bed_accepted(b), before);
+		assert_int_equal(b->gate->memory, 0);
+		talk(c, "> DATA\n< 503\n~ 120\n");
+	}
+	/* Once the disk is well again, mail is taken again. */
+	talk(c, ENVELOPE "> DATA\n< 354\n> x: y\n> .\n< 250\n");
+	/* A file of its own that cannot be written is told after the whole message was read. */
+	talk(c, ENVELOPE "> DATA\n< 354\n");
+	sim_fault(b->disk, SIM_WRITE, 1, 1000, EIO);
+	send_repeated(c, "A: b\r\n\r\n", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n", 8000, ".\r\n");
+	talk(c, "< 451 4.3.0 Error writing spool\n> DATA\n< 503\n");
+	stream_close(c);
+}
+
+static void test_disk_trouble(void **state)
+{
+	bed_run(run_disk_trouble, &(struct bed_options){.mode = VERIFY_MODE_OFF});
+}
+
 /* --- a large message goes through a file --- */
 
 static void run_large(struct bed *b)
@@ -372,7 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_smuggling),   cmocka_unit_test(test_true_end),    cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_endless),     cmocka_unit_test(test_memory),      cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_tiny_chunks), cmocka_unit_test(test_failed_chunk), cmocka_unit_test(test_large),
+		cmocka_unit_test(test_disk_trouble), cmocka_unit_test(test_tiny_chunks), cmocka_unit_test(test_failed_chunk), cmocka_unit_test(test_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
