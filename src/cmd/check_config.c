@@ -2,7 +2,6 @@
 /* `postern check-config`: what is written, and whether the world around it agrees: name, PTR, contact, files, routes. */
 #include <errno.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -148,15 +147,15 @@ static void check_verify(struct checking *k)
 
 static void check_tls(struct checking *k)
 {
-	char certificate[PATH_MAX], key[PATH_MAX];
+	const char *certificate, *key;
 	struct err err;
 
 	if (k->gate->tls_certificate.n == 0) {
 		finding(k, WARN, "tls", "no certificate: a self-signed one is made at each start");
 		return;
 	}
-	snprintf(certificate, sizeof(certificate), "%.*s", STR_ARG(k->gate->tls_certificate));
-	snprintf(key, sizeof(key), "%.*s", STR_ARG(k->gate->tls_key));
+	certificate = arena_cstr(k->cmd->arena, k->gate->tls_certificate);
+	key = arena_cstr(k->cmd->arena, k->gate->tls_key);
 	struct tls_context *tls = tls_server_context(certificate, key, &err);
 	if (tls)
 		finding(k, PASS, "tls", "%s", certificate);
@@ -169,13 +168,13 @@ static void check_routes(struct checking *k)
 {
 	const struct route_conf *route;
 	size_t local = 0;
-	char file[PATH_MAX];
+	const char *file;
 
 	for (size_t i = 0; (route = conf_get_titled(k->conf, &route_section, i)) != NULL; i++) {
 		local += route->is_local;
 		if (route->recipients != RECIPIENTS_FILE)
 			continue;
-		snprintf(file, sizeof(file), "%.*s", STR_ARG(route->recipients_file));
+		file = arena_cstr(k->cmd->arena, route->recipients_file);
 		if (access(file, R_OK) != 0)
 			finding(k, FAULT, "recipients", "%.*s: %s: %s (all its mail would be 451)", STR_ARG(route->domain), file, strerror(errno));
 	}

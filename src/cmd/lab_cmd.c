@@ -10,7 +10,7 @@
 
 int cmd_lab(struct cmd *c)
 {
-	char self[PATH_MAX], lab[PATH_MAX + 32];
+	static char self[PATH_MAX], lab[PATH_MAX + 32];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (n < 0)

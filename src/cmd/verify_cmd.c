@@ -145,7 +145,7 @@ WAITS static bool verify_line(void *arg, const json_t *line, struct buf *out, st
 
 static bool dns_file_read(struct cmd *c, struct buf *out, struct err *err)
 {
-	char piece[8192];
+	char piece[2048];
 	size_t n;
 	FILE *f = fopen(c->dns_file, "re");
 
