@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 
 /* --- TLS --- */
 
@@ -221,8 +222,11 @@ static void empty_tls_records_do_not_hold_the_loop(void *arg)
 	pthread_create(&thread, NULL, babble, &fd[1]);
 	shake(&server);
 	assert_true(server.ok);
-	assert_true(rt_sleep(500 * USEC_MS, "it piles up", &err));
-	deadline_push(&d, 2 * USEC_S, "something said");
+	for (int waiting = 0; waiting < 300000;) {
+		assert_true(rt_sleep(10 * USEC_MS, "it piles up", &err));
+		assert_int_equal(ioctl(fd[0], FIONREAD, &waiting), 0);
+	}
+	deadline_push(&d, 10 * USEC_S, "something said");
 	assert_false(stream_fill(server.s, &err));
 	deadline_pop(&d);
 	assert_int_not_equal(err.kind, ERR_TIMEOUT);
