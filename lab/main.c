@@ -129,12 +129,13 @@ static void usage(void)
 
 int main(int argc, char **argv)
 {
-	struct lab lab = {.samples = access(LAB_SAMPLES, R_OK) == 0 ? LAB_SAMPLES : "/usr/share/postern/samples/mail"};
+	static struct lab lab; /* large: the paths of a world */
 	struct rt_options options = {0};
 	const char *directory = NULL;
 	struct err err;
 
 	signal(SIGPIPE, SIG_IGN);
+	lab.samples = access(LAB_SAMPLES, R_OK) == 0 ? LAB_SAMPLES : "/usr/share/postern/samples/mail";
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--once") == 0) {
 			lab.is_once = true;

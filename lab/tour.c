@@ -34,7 +34,7 @@ static const char *colour(const struct telling *t, const char *code)
 
 static bool message_load(const struct telling *t, struct buf *out)
 {
-	char path[512], piece[16384];
+	char path[512], piece[2048];
 	size_t n;
 
 	if (!t->story->file) {
