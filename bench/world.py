@@ -89,7 +89,9 @@ class World:
                         return
             except OSError:
                 time.sleep(0.05)
-        raise Fault(f"{process.name} does not answer on port {port}; see {self.path(process.name + '.out')}")
+        with open(self.path(process.name + ".out"), errors="replace") as f:
+            said = f.read()[-500:].strip()
+        raise Fault(f"{process.name} does not answer on port {port}: {said or 'it says nothing'}")
 
     def load(self, port, **flags):
         return json.loads(subprocess.run(self.load_argv(port, flags), check=True, stdout=subprocess.PIPE,
@@ -169,7 +171,7 @@ class Gate:
     }
     # Strangers by the thousand, on purpose.
     NO_BUDGETS = {"per_domain_hour": 1000000, "per_domain_burst": 1000000, "per_operator_hour": 1000000,
-                  "per_client_minute": 1000000, "per_second": 1000000}
+                  "per_client_minute": 1000000, "per_second": 100000}
 
     def __init__(self, world, **sections):
         self.world = world
