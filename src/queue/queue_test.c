@@ -486,6 +486,26 @@ static void dead_site(struct world *w)
 	assert_int_equal(spooled(w), 0);
 }
 
+/* A door that stays shut is knocked at by one for all. */
+static void shut_door(struct world *w)
+{
+	w->a.rules[0] = (struct rule){"", "421 4.3.2 closed"};
+	server_start(&w->a, &w->servers);
+	for (int i = 0; i < 50; i++)
+		submit(w, "s@sender.example", "joe@a.example");
+	pass(5 * USEC_S);
+	unsigned first = w->a.sessions;
+	assert_true(first <= 20);
+	pass(30 * USEC_MIN);
+	assert_true(w->a.sessions > first + 2 && w->a.sessions <= first + 8);
+	assert_int_equal(stats(w).messages, 50);
+	struct err err;
+	unsigned before = w->a.sessions;
+	assert_true(queue_retry(w->queue, (struct spool_id){0}, &err));
+	pass(USEC_S);
+	assert_int_equal(w->a.sessions, before + 1);
+}
+
 /* Nobody answers for five days: dialled now and then, and the senders hear of it all the same. */
 static void expires_at_dead_site(struct world *w)
 {
@@ -535,11 +555,13 @@ static void reused_session_is_gone(struct world *w)
 	w->a.rules[0] = (struct rule){"MAIL", "250 ok", 1};
 	w->a.rules[1] = (struct rule){"MAIL", "!close", 1};
 	server_start(&w->a, &w->servers);
-	submit(w, "s@sender.example", "joe@a.example");
+	server_start(&w->b, &w->servers);
+	submit(w, "s@sender.example", "joe@two.example");
 	pass(USEC_S);
-	submit(w, "s@sender.example", "joe@a.example");
+	submit(w, "s@sender.example", "joe@two.example");
 	pass(USEC_S);
 	assert_int_equal(w->a.messages, 2);
+	assert_int_equal(w->b.sessions, 0); /* nor does it make the host a bad one */
 	assert_int_equal(w->a.sessions, 2);
 	assert_int_equal(stats(w).deferred, 0);
 }
@@ -806,8 +828,11 @@ static void reconfigures(struct world *w)
 	world_domains(w);
 	queue_reconfigure(w->queue, &w->conf, w->domains);
 	domains_free(old);
+	submit(w, "s@sender.example", "ann@a.example");
+	pass(USEC_S);
+	assert_true(server_heard(&w->b, "RCPT TO:<ann@a.example>"));
 	pass(20 * USEC_MIN);
-	assert_int_equal(w->b.messages, 1);
+	assert_int_equal(w->b.messages, 2);
 	assert_int_equal(spooled(w), 0);
 }
 
@@ -841,7 +866,7 @@ static const struct scene scenes[] = {
 	{"happy", happy}, {"large", large}, {"reuses", reuses}, {"limits", limits, .per_site = 4, .session_messages = 5},
 	{"limits_in_all", limits_in_all, .concurrency = 1}, {"retries", retries}, {"expires", expires}, {"bounces", bounces},
 	{"keeps", keeps}, {"mixed_lmtp", mixed_lmtp}, {"fails_over", fails_over}, {"refused_at_the_door", refused_at_the_door},
-	{"dead_site", dead_site}, {"expires_at_dead_site", expires_at_dead_site}, {"recovers_in_doubt", recovers_in_doubt}, {"takes_few_sessions", takes_few_sessions}, {"lost_behind_dot", lost_behind_dot},
+	{"dead_site", dead_site}, {"shut_door", shut_door}, {"expires_at_dead_site", expires_at_dead_site}, {"recovers_in_doubt", recovers_in_doubt}, {"takes_few_sessions", takes_few_sessions}, {"lost_behind_dot", lost_behind_dot},
 	{"reused_session_is_gone", reused_session_is_gone}, {"tls_is_broken", tls_is_broken}, {"told_421", told_421},
 	{"too_many_recipients", too_many_recipients}, {"leads_nowhere", leads_nowhere}, {"several_sites", several_sites},
 	{"into_maildir", into_maildir}, {"tells_of_success", tells_of_success}, {"operates", operates},
