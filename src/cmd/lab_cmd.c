@@ -20,7 +20,7 @@ int cmd_lab(struct cmd *c)
 	if (slash)
 		*slash = '\0';
 	/* Beside us, in the build tree, or in libexec when installed. */
-	static const char *const places[] = {"postern-lab", "lab/postern-lab", "../libexec/postern-lab"};
+	static const char *const places[] = {"postern-lab", "../lab/postern-lab", "../libexec/postern-lab"};
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		snprintf(lab, sizeof(lab), "%s/%s", self, places[i]);
 		if (access(lab, X_OK) != 0)
