@@ -175,6 +175,15 @@ static void mx_order_body(void *arg)
 	assert_string_equal(ask(&b, "joe2@two.example")->host, "mx.e.example");
 	assert_int_equal(first->sessions, 1);
 	pass(20 * USEC_MIN);
+	/* 421 at MAIL is as good as no connection */
+	static const struct habit leaves = {.mail_null = "421 shutting down"};
+	first->habit = &leaves;
+	struct verify_answer *a = ask(&b, "joe5@two.example");
+	assert_int_equal(a->verdict, VERIFY_EXISTS);
+	assert_string_equal(a->host, "mx.e.example");
+	assert_true(str_find(a->dialogue, STR("421")) < a->dialogue.n);
+	assert_true(str_find(a->dialogue, STR("RCPT TO:<joe5@two.example>")) < a->dialogue.n);
+	pass(20 * USEC_MIN);
 	/* 4xx at RCPT is an answer: nobody else is asked */
 	first->habit = &grey;
 	unsigned before = second->sessions;
@@ -289,6 +298,57 @@ static void sharing_body(void *arg)
 	bed_close(&b);
 }
 FAKE_TEST(sharing)
+
+/* While nothing is known for certain, too. */
+static void thousand_grey_body(void *arg)
+{
+	static const struct habit grey = {.greylists = 5 * USEC_MIN, .delay = USEC_S};
+	static struct asker askers[100];
+	struct bed b = {0};
+	struct group group;
+	struct err err;
+	(void)arg;
+	bed_open(&b);
+	struct mail_server *m = bed_mx(&b, "192.88.1.1", &grey);
+	group_init(&group, "askers");
+	for (size_t i = 0; i < COUNT(askers); i++) {
+		askers[i] = (struct asker){.b = &b, .address = "joe@d.example", .wait = 25 * USEC_S};
+		assert_true(group_go(&group, "asker", asker_run, &askers[i], &err));
+	}
+	assert_true(group_wait(&group, &err));
+	for (size_t i = 0; i < COUNT(askers); i++)
+		assert_int_equal(askers[i].verdict, VERIFY_TEMPORARY);
+	assert_int_equal(m->rcpts, 2);
+	bed_close(&b);
+}
+FAKE_TEST(thousand_grey)
+
+/* A server that has enough of a session loses nothing for those who waited: they get another. */
+static void several_sessions_body(void *arg)
+{
+	static const char *const addresses[] = {"joe1@d.example", "joe2@d.example", "joe3@d.example", "nobody@d.example"};
+	static const struct habit short_ones[] = {{.drops_after = 2}, {.drops_after = 3}, {.mail_second = "550 enough"},
+	                                          {.rset = "!close"}, {.drops_after = 3, .pipelines = true}};
+	static struct asker askers[COUNT(addresses)];
+	for (size_t h = 0; h < COUNT(short_ones); h++) {
+		struct bed b = {0};
+		struct group group;
+		struct err err;
+		(void)arg;
+		bed_open(&b);
+		bed_mx(&b, "192.88.1.1", &short_ones[h]);
+		group_init(&group, "askers");
+		for (size_t i = 0; i < COUNT(askers); i++) {
+			askers[i] = (struct asker){.b = &b, .address = addresses[i], .wait = 25 * USEC_S};
+			assert_true(group_go(&group, "asker", asker_run, &askers[i], &err));
+		}
+		assert_true(group_wait(&group, &err));
+		for (size_t i = 0; i < COUNT(askers); i++)
+			assert_int_equal(askers[i].verdict, i == 3 ? VERIFY_ABSENT : VERIFY_EXISTS);
+		bed_close(&b);
+	}
+}
+FAKE_TEST(several_sessions)
 
 /* Two domains at one mail server: one session at a time. */
 static void turn_body(void *arg)
@@ -515,6 +575,27 @@ static void breaker_trips_body(void *arg)
 }
 FAKE_TEST(breaker_trips)
 
+/* What a host says of us in its greeting holds for all domains that it serves. */
+static void blocked_host_body(void *arg)
+{
+	static const struct habit blocks = {.greeting = "554 5.7.1 your IP is blocked"};
+	struct bed b = {0};
+	(void)arg;
+	bed_open(&b);
+	struct mail_server *m = bed_mx(&b, "192.88.1.1", &blocks);
+	assert_int_equal(ask(&b, "joe@d.example")->verdict, VERIFY_BLOCKED);
+	assert_int_equal(ask(&b, "joe2@d.example")->verdict, VERIFY_BLOCKED);
+	struct verify_answer *a = ask(&b, "joe@shared.example");
+	assert_int_equal(a->verdict, VERIFY_BLOCKED);
+	assert_string_equal(a->said, "554 5.7.1 your IP is blocked");
+	assert_int_equal(m->sessions, 1);
+	m->habit = &truthful;
+	pass(7 * USEC_HOUR);
+	assert_int_equal(ask(&b, "joe@shared.example")->verdict, VERIFY_EXISTS);
+	bed_close(&b);
+}
+FAKE_TEST(blocked_host)
+
 static void opt_out_body(void *arg)
 {
 	static const struct habit opts = {.real = "550 no callouts please"};
@@ -638,6 +719,8 @@ int main(void)
 		cmocka_unit_test(null_sender),
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(thousand),
+		cmocka_unit_test(thousand_grey),
+		cmocka_unit_test(several_sessions),
 		cmocka_unit_test(sharing),
 		cmocka_unit_test(turn),
 		cmocka_unit_test(retry),
@@ -647,6 +730,7 @@ int main(void)
 		cmocka_unit_test(patience),
 		cmocka_unit_test(budgets),
 		cmocka_unit_test(breaker_trips),
+		cmocka_unit_test(blocked_host),
 		cmocka_unit_test(opt_out),
 		cmocka_unit_test(back_off),
 		cmocka_unit_test(call_ahead),

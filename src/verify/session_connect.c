@@ -98,7 +98,7 @@ void session_hang_up(struct session *s)
 }
 
 /* The greeting or EHLO was refused for good: inconclusive, and no other host is asked behind its back. */
-static void refused_for_good(struct session *s, const struct mx_host *h, struct str ip, const struct probe_answer *said)
+static WAITS void refused_for_good(struct session *s, const struct mx_host *h, struct str ip, const struct probe_answer *said)
 {
 	inquiry_judge(said, &s->last);
 	struct host_record r = session_host_record(&s->last);

@@ -15,11 +15,13 @@
 
 #include <stdlib.h>
 
+#define SEEN_MAX 32
 #define REAL "joe" /* the mailbox that exists, where it does */
 
 struct habit {
 	const char *name;
 	const char *greeting, *ehlo, *mail_null, *mail_other, *rset;
+	const char *mail_second;    /* to MAIL that is not the first of the session */
 	const char *real, *unknown, *postmaster; /* at RCPT */
 	const char *real_null;      /* at RCPT of the real one while the sender is <> */
 	const char *unknown_second; /* at RCPT of an unknown one that is not the first of the session */
@@ -37,7 +39,7 @@ struct mail_server {
 	const char *ip;
 	struct buf heard;
 	unsigned sessions, open, most_open, rcpts, unknown_rcpts, datas, quits;
-	struct triplet seen[32];
+	struct triplet *seen;
 	size_t n_seen;
 	struct listener *listener;
 	struct group *group;
@@ -46,7 +48,7 @@ struct mail_session {
 	struct mail_server *server;
 	struct stream *s;
 	bool is_null, is_over, in_mail;
-	unsigned rcpts;
+	unsigned rcpts, mails;
 };
 
 /* --- the server --- */
@@ -86,7 +88,7 @@ static inline bool is_grey(struct mail_session *x, struct str rcpt)
 	for (size_t i = 0; i < m->n_seen; i++)
 		if (strcmp(m->seen[i].text, text) == 0)
 			return rt_now() - m->seen[i].first < m->habit->greylists;
-	assert_true(m->n_seen < COUNT(m->seen));
+	assert_true(m->n_seen < SEEN_MAX);
 	strcpy(m->seen[m->n_seen].text, text);
 	m->seen[m->n_seen++].first = rt_now();
 	return true;
@@ -134,6 +136,8 @@ static inline void mail_command(struct mail_session *x, struct str line)
 	else if (str_istarts(line, STR("MAIL FROM:"))) {
 		x->is_null = str_istarts(line, STR("MAIL FROM:<>"));
 		const char *reply = or_else(x->is_null ? h->mail_null : h->mail_other, "250 2.1.0 ok");
+		if (x->mails++ > 0 && h->mail_second)
+			reply = h->mail_second;
 		x->in_mail = reply[0] == '2';
 		mail_say(x, reply);
 	} else if (str_istarts(line, STR("RCPT TO:")))
@@ -193,6 +197,7 @@ static inline void mail_server_start(struct mail_server *m, struct group *group)
 	struct conf_addr at = {.port = 25};
 	assert_true(ip_parse(str_from(m->ip), &at.ip));
 	buf_init(&m->heard, 1u << 22);
+	m->seen = mem_alloc(SEEN_MAX * sizeof(*m->seen));
 	m->group = group;
 	m->listener = listener_open(&at, &err);
 	assert_non_null(m->listener);
@@ -280,6 +285,7 @@ static inline void bed_close(struct bed *b)
 	for (size_t i = 0; i < b->n_mx; i++) {
 		listener_close(b->mx[i].listener);
 		buf_done(&b->mx[i].heard);
+		free(b->mx[i].seen);
 	}
 	resolver_close(b->resolver);
 	store_close(b->store);

@@ -280,6 +280,16 @@ static bool open_memory(struct verify *v, struct err *err)
 	       patterns_open(&v->patterns, v->deps.store, (size_t)v->conf->cache_domains, err) && load_secret(v, err);
 }
 
+static void service_free(struct verify *v)
+{
+	ticket_unref(v->shown);
+	reprobes_done(&v->reprobes);
+	turns_done(&v->turns);
+	map_done(&v->works);
+	map_done(&v->flights);
+	free(v);
+}
+
 bool verify_open(const struct verify_conf *conf, const struct verify_deps *deps, struct verify **out, struct err *err)
 {
 	struct verify *v = mem_new(struct verify);
@@ -294,7 +304,7 @@ bool verify_open(const struct verify_conf *conf, const struct verify_deps *deps,
 	verify_metrics_open(&v->metrics);
 	set_probe_sender(v);
 	if (!open_memory(v, err)) {
-		verify_close(v);
+		service_free(v);
 		return false;
 	}
 	reprobes_resume(v);
@@ -307,12 +317,7 @@ void verify_close(struct verify *v)
 	if (!v)
 		return;
 	group_done(&v->group); /* each flight completes the works it holds */
-	ticket_unref(v->shown);
-	reprobes_done(&v->reprobes);
-	turns_done(&v->turns);
-	map_done(&v->works);
-	map_done(&v->flights);
-	free(v);
+	service_free(v);
 }
 
 void verify_reconfigure(struct verify *v, const struct verify_conf *conf)
