@@ -16,7 +16,7 @@ def test_layers():
 
 
 def test_waits_are_marked():
-    run("tools/check-waits")
+    run("tools/check-waits", "-p", os.environ.get("POSTERN_BUILD", "build-test"))
 
 
 def test_cppcheck():

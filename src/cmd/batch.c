@@ -21,7 +21,7 @@ struct slot {
 	bool is_done;
 };
 struct batch {
-	batch_line_fn *line;
+	WAITS bool (*line)(void *arg, const json_t *line, struct buf *out, struct err *err);
 	void *arg;
 	struct slot slots[IN_FLIGHT];
 	size_t head, tail; /* lines [head, tail) are under way; the slot is the number modulo IN_FLIGHT */
@@ -163,7 +163,7 @@ WAITS static bool slot_fill(struct batch *b, struct reading *r, struct err *err)
 	return group_go(&b->group, "batch line", line_fiber, slot, err);
 }
 
-int batch_run(batch_line_fn *line, void *arg)
+int batch_run(WAITS bool (*line)(void *arg, const json_t *line, struct buf *out, struct err *err), void *arg)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	struct reading *r = calloc(1, sizeof(*r));

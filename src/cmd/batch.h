@@ -10,10 +10,9 @@
 #include "base/buf.h"
 #include "rt/rt.h"
 
-/* Appends the members of the answer (without braces and id). False: `err` becomes the line's error. */
-typedef WAITS bool batch_line_fn(void *arg, const json_t *line, struct buf *out, struct err *err);
-/* Reads standard input to its end. Returns the exit status: 0, or 1 when a line was bad. */
-WAITS int batch_run(batch_line_fn *line, void *arg);
+/* Reads standard input to its end. `line` appends the members of one answer (without braces and id); when it returns
+ * false, `err` becomes the line's error. Returns the exit status: 0, or 1 when a line was bad. */
+WAITS int batch_run(WAITS bool (*line)(void *arg, const json_t *line, struct buf *out, struct err *err), void *arg);
 
 /* A member as text; STR_NONE when it is not there or no string. */
 struct str batch_text(const json_t *line, const char *member);

@@ -230,7 +230,7 @@ static struct ticket *ask(struct resolver *r, struct str key, struct str name, e
 	return t;
 }
 
-static bool wait_for(struct ticket *t, struct str name, enum dns_type type, const struct dns_answer **out,
+static WAITS bool wait_for(struct ticket *t, struct str name, enum dns_type type, const struct dns_answer **out,
                      struct err *err)
 {
 	bool is_there = ticket_is_complete(t) || ticket_wait(t, err);
