@@ -226,7 +226,7 @@ int cmd_check_config(struct cmd *c)
 	k.daemon = conf_get(k.conf, &daemon_section);
 	k.gate = conf_get(k.conf, &gate_section);
 	k.verify = conf_get(k.conf, &verify_section);
-	k.host = k.gate->host.n > 0 ? k.gate->host : daemon_host(k.daemon);
+	k.host = daemon_host(k.conf);
 	if (c->as_json)
 		buf_str(&k.out, STR("{\"checks\":["));
 	else

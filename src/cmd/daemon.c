@@ -123,7 +123,7 @@ WAITS static bool spool_and_queue_open(struct daemon *d, struct err *err)
 		.history = d->history,
 		.domains = d->now->domains,
 		.verify = d->verify,
-		.root = &d->root,
+		.root = &d->delivery,
 		.tls = d->tls,
 		.host = d->host,
 		.own_addresses = d->own_addresses,
@@ -160,13 +160,15 @@ bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, c
 	char socket_path[4096];
 
 	group_init(&d->root, "services");
+	group_init(&d->delivery, "delivery");
+	group_init(&d->questions, "control");
 	cond_init(&d->wake);
 	d->config_path = config_path;
 	d->started = rt_now();
 	d->now = generation_new(conf, err);
 	if (!d->now)
 		return false;
-	d->host = d->now->gate->host.n > 0 ? d->now->gate->host : daemon_host(d->now->daemon);
+	d->host = daemon_host(conf);
 	d->tls = tls_client_context(err);
 	if (!d->tls || !own_addresses_find(d->now->daemon, &d->own_addresses, err) || !stores_open(d, err))
 		return false;
@@ -184,7 +186,7 @@ bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, c
 	if (!gate_open(d->now->gate, &deps, fds, n_fds, &d->gate, err))
 		return false;
 	daemon_socket_path(d->now->daemon, socket_path, sizeof(socket_path));
-	return control_open(socket_path, daemon_verbs, d, &d->root, &d->control, err);
+	return control_open(socket_path, daemon_verbs, d, &d->questions, &d->control, err);
 }
 
 /* Retired generations are kept for longer than any session may live, then freed. */
@@ -256,6 +258,8 @@ void daemon_close(struct daemon *d)
 		return;
 	control_close(d->control);
 	drain(d);
+	group_done(&d->questions);
+	group_done(&d->delivery);
 	gate_close(d->gate);
 	queue_close(d->queue);
 	verify_close(d->verify);

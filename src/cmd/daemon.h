@@ -30,6 +30,7 @@ struct daemon {
 	struct str host;
 	struct ip_set own_addresses;
 	struct group root;
+	struct group delivery, questions; /* of queue and control: they end before what they use goes */
 	struct tls_context *tls;
 	struct resolver *resolver;
 	struct store *store;

@@ -16,8 +16,6 @@
 
 #define AT(field) offsetof(struct daemon_conf, field)
 static const struct conf_row daemon_rows[] = {
-	{"host", CONF_TEXT, AT(host), "", 0, 0, NULL,
-         "our name in banner, EHLO and Received; its A or AAAA and the PTR should agree (empty: the system's name)"},
 	{"contact", CONF_TEXT, AT(contact), "", 0, 0, NULL, "who answers for our probes (empty: postmaster@host)"},
 	{"user", CONF_TEXT, AT(user), "postern", 0, 0, NULL, "the account to become when started as root"},
 	{"state_directory", CONF_TEXT, AT(state_directory), "/var/lib/postern", 0, 0, NULL,
@@ -49,13 +47,14 @@ struct conf *daemon_conf_load(const char *path, struct err *err)
 	return conf_load(path, daemon_sections, err);
 }
 
-struct str daemon_host(const struct daemon_conf *conf)
+struct str daemon_host(const struct conf *conf)
 {
 	static char name[256];
 	struct addrinfo hints = {.ai_flags = AI_CANONNAME}, *found = NULL;
 
-	if (conf->host.n > 0)
-		return conf->host;
+	const struct gate_conf *gate = conf_get(conf, &gate_section);
+	if (gate->host.n > 0)
+		return gate->host;
 	if (name[0])
 		return str_from(name);
 	if (gethostname(name, sizeof(name) - 1) != 0)

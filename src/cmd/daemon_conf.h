@@ -5,7 +5,6 @@
 #include "conf/conf.h"
 
 struct daemon_conf {
-	struct str host;           /* our name; empty: the system's, fully qualified */
 	struct str contact;        /* who is asked about our probes: "postmaster@HOST" */
 	struct str user;
 	struct str state_directory, run_directory;
@@ -22,8 +21,8 @@ extern const struct conf_section *const daemon_sections[];
 
 /* The file of -c, or the default path when it exists, or defaults alone. */
 struct conf *daemon_conf_load(const char *path, struct err *err);
-/* host of the configuration, or the system's name; text lives in static memory. */
-struct str daemon_host(const struct daemon_conf *conf);
+/* gate.host of the configuration, or the system's name, fully qualified; text of conf or in static memory. */
+struct str daemon_host(const struct conf *conf);
 #define DAEMON_CONFIG_PATH "/etc/postern/postern.conf"
 /* run_directory/control.sock */
 void daemon_socket_path(const struct daemon_conf *conf, char *out, size_t n);

@@ -70,7 +70,7 @@ static bool alone_open(struct alone *a, const struct verifying *v, struct str dn
 	if (!a->tls)
 		return false;
 	deps = (struct verify_deps){.resolver = a->resolver, .store = a->store, .root = &a->root, .tls = a->tls,
-	                            .host = daemon_host(conf_get(v->conf, &daemon_section))};
+	                            .host = daemon_host(v->conf)};
 	return verify_open(&a->conf, &deps, &a->verify, err);
 }
 

@@ -195,7 +195,9 @@ static void take_look(struct recipient_file *f, struct look *look)
 		set_free(f->set);
 		f->set = look->set;
 		look->set = NULL;
-		f->stamp = look->is_bad ? (struct file_stamp){0} : look->stamp;
+		f->stamp = look->stamp;
+		if (look->is_bad)
+			f->stamp = (struct file_stamp){0};
 		f->trouble = look->trouble;
 	}
 	f->looked = rt_now();

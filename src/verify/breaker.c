@@ -45,7 +45,7 @@ static bool load(struct breaker *b, struct str key, struct state *s)
 
 static void save(struct breaker *b, struct str key, const struct state *s, struct wall now)
 {
-	struct wall keep = s->open_until > now.us ? (struct wall){s->open_until} : now;
+	struct wall keep = {s->open_until > now.us ? s->open_until : now.us};
 	table_put(b->operators, key, (struct str){(const char *)s, sizeof(*s)}, wall_add(keep, REMEMBER_EXTRA));
 }
 

@@ -49,7 +49,7 @@ static void jitter_body(void *arg)
 	struct err err;
 	struct cache c;
 	struct wall first = {INT64_MAX}, last = {0}, at;
-	char key[32];
+	char key[32] = "";
 	(void)arg;
 	bed_open(&b);
 	assert_true(cache_open(&c, b.store, &b.conf, &err));
@@ -291,7 +291,7 @@ static void hot_body(void *arg)
 	struct bed b = {0};
 	struct verify_answer out;
 	struct timespec t0, t1;
-	char key[40];
+	char key[40] = "";
 	(void)arg;
 	bed_open(&b);
 	for (int i = 0; i < 1000; i++) {

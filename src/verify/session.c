@@ -238,8 +238,9 @@ static bool admit(struct session *s)
 	struct link *l;
 	while ((l = list_pop_front(&s->flight->waiting))) {
 		struct work *w = container_of(l, struct work, in_flight);
-		struct budget_asker asker = {w->is_background ? (struct ip){0} : w->client, s->flight->key, s->mx_operator,
-		                             w->is_vouched};
+		struct budget_asker asker = {w->client, s->flight->key, s->mx_operator, w->is_vouched};
+		if (w->is_background)
+			asker.client = (struct ip){0};
 		usec_t wait;
 		if (answered_meanwhile(s, w))
 			continue;
