@@ -294,6 +294,7 @@ static void sharing_body(void *arg)
 		assert_int_equal(askers[i].verdict, i == 4 ? VERIFY_ABSENT : VERIFY_EXISTS);
 	assert_int_equal(m->rcpts, 9); /* eight, and one control for the domain */
 	assert_true(m->sessions <= 3);
+	assert_true(m->most_rcpts <= 5);
 	assert_int_equal(m->most_open, 1);
 	bed_close(&b);
 }
@@ -322,6 +323,77 @@ static void thousand_grey_body(void *arg)
 	bed_close(&b);
 }
 FAKE_TEST(thousand_grey)
+
+/* What the first learns of the domain answers those who wait behind it. */
+static void waiting_for_catch_all_body(void *arg)
+{
+	static struct asker askers[10];
+	static char addresses[COUNT(askers)][32];
+	struct bed b = {0};
+	struct group group;
+	struct err err;
+	(void)arg;
+	bed_open(&b);
+	struct mail_server *m = bed_mx(&b, "192.88.1.1", &takes_all);
+	group_init(&group, "askers");
+	for (size_t i = 0; i < COUNT(askers); i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "joe%zu@d.example", i);
+		askers[i] = (struct asker){.b = &b, .address = addresses[i], .wait = 25 * USEC_S};
+		assert_true(group_go(&group, "asker", asker_run, &askers[i], &err));
+	}
+	assert_true(group_wait(&group, &err));
+	for (size_t i = 0; i < COUNT(askers); i++)
+		assert_int_equal(askers[i].verdict, VERIFY_CATCH_ALL);
+	assert_int_equal(m->rcpts, 2);
+	bed_close(&b);
+}
+FAKE_TEST(waiting_for_catch_all)
+
+/* Whoever has waited as long as a whole question may take is answered, not asked about. */
+static void expiry_body(void *arg)
+{
+	static const struct habit tarpit = {.delay = 8 * USEC_S};
+	static struct asker askers[12];
+	static char addresses[COUNT(askers)][32];
+	struct bed b = {0};
+	struct group group;
+	struct err err;
+	(void)arg;
+	bed_open(&b);
+	struct mail_server *m = bed_mx(&b, "192.88.1.1", &tarpit);
+	group_init(&group, "askers");
+	usec_t begun = rt_now();
+	for (size_t i = 0; i < COUNT(askers); i++) {
+		snprintf(addresses[i], sizeof(addresses[i]), "joe%zu@d.example", i);
+		askers[i] = (struct asker){.b = &b, .address = addresses[i], .wait = USEC_HOUR};
+		assert_true(group_go(&group, "asker", asker_run, &askers[i], &err));
+	}
+	assert_true(group_wait(&group, &err));
+	int exist = 0, temporary = 0;
+	for (size_t i = 0; i < COUNT(askers); i++) {
+		exist += askers[i].verdict == VERIFY_EXISTS;
+		temporary += askers[i].verdict == VERIFY_TEMPORARY;
+	}
+	assert_int_equal(exist, 1);
+	assert_int_equal(temporary, 11);
+	assert_int_equal(m->sessions, 1);
+	assert_true(rt_now() - begun <= 65 * USEC_S);
+	bed_close(&b);
+}
+FAKE_TEST(expiry)
+
+static void source_body(void *arg)
+{
+	struct bed b = {0};
+	(void)arg;
+	bed_open(&b);
+	struct mail_server *m = bed_mx(&b, "192.88.1.1", &truthful);
+	assert_true(ip_parse(STR("192.88.9.25"), &b.conf.source.ip));
+	ask(&b, "joe@d.example");
+	assert_true(ip_eq(m->peer, b.conf.source.ip));
+	bed_close(&b);
+}
+FAKE_TEST(source)
 
 /* A server that has enough of a session loses nothing for those who waited: they get another. */
 static void several_sessions_body(void *arg)
@@ -628,7 +700,7 @@ static void back_off_body(void *arg)
 			assert_int_equal(a->class, VERIFY_CLASS_NO_ANSWER);
 		pass(USEC_MIN);
 	}
-	assert_true(m->sessions >= 4 && m->sessions <= 9);
+	assert_true(m->sessions >= 6 && m->sessions <= 8); /* at 0, 1, 3, 8, 23, 38, 53 min */
 	bed_close(&b);
 }
 FAKE_TEST(back_off)
@@ -720,6 +792,9 @@ int main(void)
 		cmocka_unit_test(utf8),
 		cmocka_unit_test(thousand),
 		cmocka_unit_test(thousand_grey),
+		cmocka_unit_test(waiting_for_catch_all),
+		cmocka_unit_test(expiry),
+		cmocka_unit_test(source),
 		cmocka_unit_test(several_sessions),
 		cmocka_unit_test(sharing),
 		cmocka_unit_test(turn),

@@ -38,7 +38,8 @@ struct mail_server {
 	const struct habit *habit;
 	const char *ip;
 	struct buf heard;
-	unsigned sessions, open, most_open, rcpts, unknown_rcpts, datas, quits;
+	unsigned sessions, open, most_open, rcpts, most_rcpts, unknown_rcpts, datas, quits;
+	struct ip peer;              /* of the last session */
 	struct triplet *seen;
 	size_t n_seen;
 	struct listener *listener;
@@ -102,6 +103,8 @@ static inline void mail_rcpt(struct mail_session *x, struct str line)
 	bool is_postmaster = str_istarts(path, STR("<postmaster@"));
 	x->rcpts++;
 	x->server->rcpts++;
+	if (x->rcpts > x->server->most_rcpts)
+		x->server->most_rcpts = x->rcpts;
 	if (!x->in_mail) {
 		mail_say(x, "503 5.5.1 need MAIL");
 		return;
@@ -163,6 +166,7 @@ static inline void mail_session_run(void *arg)
 	struct str line;
 	bool is_long;
 	m->sessions++;
+	m->peer = stream_peer(x->s, NULL);
 	if (++m->open > m->most_open)
 		m->most_open = m->open;
 	mail_say(x, or_else(m->habit->greeting, "220 mx.example ESMTP"));
