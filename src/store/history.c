@@ -6,6 +6,7 @@
 #include "store/history.h"
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/metric.h"
 #include "cause/cause.h"
@@ -41,6 +42,7 @@ struct history {
 	usec_t retention, sweep_at;
 	int64_t rows_max;
 	struct list queue;
+	struct map waiting; /* reference → item in the queue */
 	size_t queued, queued_bytes;
 	struct metric *dropped;
 };
@@ -141,8 +143,35 @@ static struct item *item_new(const struct trail *t)
 	return item;
 }
 
+static void unqueue(struct history *h, struct item *item)
+{
+	link_remove(&item->link);
+	if (item->ref.n > 0)
+		map_remove(&h->waiting, item->ref);
+	h->queued--;
+	h->queued_bytes -= cost(item);
+}
+
+/* Most messages are delivered before the writer has come round to their acceptance: one trail is written, not two.
+ * What comes back to the front is older than what waits. */
+static bool is_superseded(struct history *h, struct item *item, bool at_front)
+{
+	struct item *other = item->ref.n > 0 ? map_get(&h->waiting, item->ref) : NULL;
+
+	if (other && !at_front) {
+		unqueue(h, other);
+		item_free(other);
+		return false;
+	}
+	return other != NULL;
+}
+
 static void enqueue(struct history *h, struct item *item, bool at_front)
 {
+	if (buf_ok(&item->body) && is_superseded(h, item, at_front)) {
+		item_free(item);
+		return;
+	}
 	if (!buf_ok(&item->body) || h->queued >= QUEUE_MAX || h->queued_bytes + cost(item) > QUEUE_BYTES_MAX) {
 		metric_inc(h->dropped);
 		item_free(item);
@@ -152,21 +181,20 @@ static void enqueue(struct history *h, struct item *item, bool at_front)
 		list_push_front(&h->queue, &item->link);
 	else
 		list_push_back(&h->queue, &item->link);
+	if (item->ref.n > 0)
+		map_put(&h->waiting, item->ref, item);
 	h->queued++;
 	h->queued_bytes += cost(item);
 }
 
 static struct item *dequeue(struct history *h)
 {
-	struct link *first = list_pop_front(&h->queue);
-	struct item *item;
+	struct link *first = list_first(&h->queue);
 
 	if (!first)
 		return NULL;
-	item = container_of(first, struct item, link);
-	h->queued--;
-	h->queued_bytes -= cost(item);
-	return item;
+	unqueue(h, container_of(first, struct item, link));
+	return container_of(first, struct item, link);
 }
 
 void history_put(struct history *h, const struct trail *t)
@@ -344,6 +372,7 @@ static void history_free(struct source *source)
 
 	while ((item = dequeue(h)))
 		item_free(item);
+	map_done(&h->waiting);
 	free(h);
 }
 
@@ -380,6 +409,7 @@ struct history *history_open(struct store *s, usec_t retention, int64_t rows_max
 	h->retention = retention;
 	h->rows_max = rows_max;
 	list_init(&h->queue);
+	map_init(&h->waiting);
 	h->dropped = metric_counter("postern_trails_dropped_total", NULL, NULL,
 	                            "Trails that the history had no room for");
 	h->source = (struct source){.collect = collect, .settle = settle, .rewrite = rewrite, .free = history_free};

@@ -184,6 +184,33 @@ static void test_the_queue_is_bounded(void **state)
 	run(true, flooding);
 }
 
+/* A trail that grows while it waits takes one place, and the last one counts. */
+WAITS static void growing(void *arg)
+{
+	struct store *s = store_open(NULL, NULL, &failure);
+	struct history *h = history_open(s, month, 100000, &failure);
+	struct metric *dropped = metric_counter("postern_trails_dropped_total", NULL, NULL, "");
+	double before = metric_value(dropped);
+
+	for (int i = 0; i < 20200; i++)
+		put(h, "R1", i % 2 ? "new@b.test" : "old@b.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	put(h, "", "a@b.test", "c@d.test", "192.0.2.1", VERDICT_DEFER, CAUSE_NONE);
+	put(h, "", "a@b.test", "c@d.test", "192.0.2.1", VERDICT_DEFER, CAUSE_NONE);
+	assert_true(metric_value(dropped) == before);
+	expect(h, HISTORY_ADDRESS, "old@b.test", 9, "");
+	expect(h, HISTORY_ADDRESS, "new@b.test", 9, "R1");
+	expect(h, HISTORY_REF, "R1", 9, "R1");
+	put(h, "R1", "again@b.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	expect(h, HISTORY_ADDRESS, "new@b.test", 9, "");
+	expect(h, HISTORY_ADDRESS, "again@b.test", 9, "R1");
+	store_close(s);
+}
+
+static void test_a_trail_grows_while_it_waits(void **state)
+{
+	run(true, growing);
+}
+
 WAITS static void first_life(void *arg)
 {
 	struct group root;
@@ -264,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_retention_and_rows),
 		cmocka_unit_test(test_the_queue_is_bounded),
+		cmocka_unit_test(test_a_trail_grows_while_it_waits),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_a_failed_write_comes_again),
 	};
