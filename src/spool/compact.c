@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "spool/inside.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum {
@@ -119,9 +118,8 @@ static void copied(struct spool *s, const struct copy_item *c)
 		return;
 	}
 	s->compaction.has_failed = true;
-	/* Reading failed, that is, when the item found no segment to be written to. */
-	bool cannot_read = !c->item.segment && c->item.error == -EIO;
-	if (c->is_damaged || (cannot_read && ++c->from->copy_failures >= DAMAGED_AFTER))
+	/* Failing to write it somewhere else says nothing about the message. */
+	if (c->is_damaged || (c->is_unreadable && ++c->from->copy_failures >= DAMAGED_AFTER))
 		spool_lose_message(s, m);
 }
 

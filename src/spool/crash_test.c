@@ -378,7 +378,7 @@ static void on_recovered(void *arg, struct spool_id id, const struct spool_envel
 	if (mail->is_refused && !mail->is_open)
 		violation(the_run->checker, "a refused message was recovered");
 	mail->is_acked = true;
-	mail->is_open = false;
+	mail->is_refused = mail->is_open = false;
 	mail->done.made = mail->done.durable; /* the note was lost, within its window */
 	for (int i = 0; i < RCPTS; i++) {
 		struct promise *p = &mail->delivered[i];
@@ -442,7 +442,7 @@ WAITS static void process(void *arg)
 	uint64_t serial = run->model->serial;
 	spool_close(run->spool);
 	group_done(&run->group);
-	if (!is_dead(run)) {
+	if (!is_dead(run) && !run->model->is_unlucky) {
 		settle_until(run->model, serial);
 		answered(run);
 	}

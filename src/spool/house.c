@@ -53,8 +53,9 @@ bool spool_has_room(struct spool *s, uint64_t size, struct err *err)
 		s->wants_space = true;
 		cond_signal(&s->wake);
 	}
-	/* The housekeeper finds out when that is over. */
-	if (w.is_full || w.is_read_only)
+	/* The housekeeper finds out when that is over. A disk that is broken and not full is no matter of room: what is
+	 * written next hears of it (451). */
+	if (w.is_full)
 		return err_temp(err, CAUSE_STORAGE, "no room for another segment of the spool");
 	uint64_t keep_free = s->reserved + (uint64_t)s->conf.free_min;
 	if (s->space.bytes < keep_free || s->space.bytes - keep_free < size)

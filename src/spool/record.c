@@ -42,6 +42,7 @@ void segment_header_encode(const struct segment_header *h, uint8_t out[SEGMENT_H
 	pen_u64(&w, h->nonce);
 	pen_u64(&w, h->previous);
 	pen_u32(&w, h->previous_end);
+	pen_u32(&w, h->previous_torn);
 	w.n = SEGMENT_HEADER - 8;
 	pen_u64(&w, record_sum(out, SEGMENT_HEADER - 8, 0));
 }
@@ -59,6 +60,7 @@ bool segment_header_decode(const uint8_t in[SEGMENT_HEADER], struct segment_head
 	out->nonce = eye_u64(&r);
 	out->previous = eye_u64(&r);
 	out->previous_end = eye_u32(&r);
+	out->previous_torn = eye_u32(&r);
 	return true;
 }
 

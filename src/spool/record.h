@@ -34,6 +34,8 @@ struct segment_header {
 	uint64_t nonce;
 	uint64_t previous;     /* generation of the segment before; 0: none */
 	uint32_t previous_end; /* where that one ends for ever: bytes behind are not records */
+	/* From here to that end it was found after a crash: what is bad there was cut off, not damaged. */
+	uint32_t previous_torn;
 };
 void segment_header_encode(const struct segment_header *h, uint8_t out[SEGMENT_HEADER]);
 /* False: not a header, or damaged. A header of a later format decodes, so that one can say so. */

@@ -180,7 +180,7 @@ struct found {
 	struct segment *segment;
 	struct segment_header header;
 	bool has_header;
-	uint32_t sealed_end; /* 0: no later segment says */
+	struct seal seal; /* as a later segment has it */
 };
 struct listing {
 	uint64_t *items;
@@ -223,7 +223,7 @@ static void seal_all(struct recovery *r, struct found *all, size_t n)
 		while (p > 0 && all[p].header.generation != h->previous)
 			p--;
 		if (p < i && all[p].header.generation == h->previous) {
-			all[p].sealed_end = h->previous_end;
+			all[p].seal = (struct seal){h->previous_end, h->previous_torn};
 		} else if (h->previous > all[0].segment->generation) {
 			r->damaged++;
 			find(r, "segment %" PRIx64 " is missing", h->previous);
@@ -237,7 +237,7 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 	struct segment *g = f->segment;
 	if (is_newest) {
 		r->previous = g->generation;
-		r->previous_end = SEGMENT_DATA;
+		r->previous_end = r->previous_torn = SEGMENT_DATA;
 	}
 	if (!f->has_header) {
 		damage(r, g, 1);
@@ -248,18 +248,20 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 		damage(r, g, 1);
 		find(r, "segment %" PRIx64 " was cut short", g->generation);
 	}
-	segment_scan(g, f->sealed_end, fold_record, &(struct fold){r, g}, &result);
-	g->used = f->sealed_end ? f->sealed_end : result.end;
+	segment_scan(g, f->seal, fold_record, &(struct fold){r, g}, &result);
+	g->used = f->seal.end ? f->seal.end : result.end;
 	if (result.damaged) {
 		damage(r, g, result.damaged);
 		find(r, "segment %" PRIx64 ": %" PRIu64 " damaged places", g->generation, result.damaged);
 	}
-	if (result.is_torn) {
+	if (result.is_torn && !f->seal.end) {
 		r->torn++;
 		find(r, "segment %" PRIx64 " ends torn at %u", g->generation, result.end);
 	}
-	if (is_newest)
+	if (is_newest) {
 		r->previous_end = result.end;
+		r->previous_torn = result.torn;
+	}
 }
 
 static bool open_all(struct recovery *r, const struct listing *l, struct found *all, struct err *err)

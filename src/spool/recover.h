@@ -21,7 +21,7 @@ struct recovery {
 	unsigned n_segments;
 	uint64_t last_generation;
 	uint64_t previous;       /* what the next segment's header will say */
-	uint32_t previous_end;
+	uint32_t previous_end, previous_torn;
 	uint64_t highest_id;
 	uint64_t damaged, torn;
 	/* One line for each thing that a person should read, made while off the loop. */

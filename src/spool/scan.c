@@ -135,11 +135,12 @@ static void suspect(struct scan *s, uint64_t at)
 	s->suspects[s->n_suspects++] = (uint32_t)at;
 }
 
-void segment_scan(struct segment *g, uint32_t sealed_end,
+void segment_scan(struct segment *g, struct seal seal,
                   void (*record)(void *arg, const struct record_header *h, const uint8_t *meta),
                   void *arg, struct scan_result *out)
 {
-	struct scan s = {.window = {.g = g}, .limit = sealed_end ? sealed_end : g->size};
+	struct scan s = {.window = {.g = g}, .limit = seal.end ? seal.end : g->size};
+	uint32_t stretch = SEGMENT_DATA; /* where the last good record's sync began */
 	if (s.limit > g->size) {
 		s.result.damaged++; /* cut short */
 		s.limit = g->size;
@@ -150,12 +151,13 @@ void segment_scan(struct segment *g, uint32_t sealed_end,
 		struct record_header h;
 		if (!see_header(&s, at, &h)) {
 			uint64_t next = next_header(&s, at + 8);
-			if (next < s.limit || sealed_end || !all_zero(&s, at))
+			if (next < s.limit || seal.end || !all_zero(&s, at))
 				suspect(&s, at);
 			at = next;
 			continue;
 		}
 		settle_suspects(&s, h.batch);
+		stretch = h.batch;
 		const uint8_t *p = see_record(&s, &h);
 		if (p) {
 			s.result.records++;
@@ -166,9 +168,10 @@ void segment_scan(struct segment *g, uint32_t sealed_end,
 		}
 		at += record_size(&h);
 	}
-	if (sealed_end)
-		settle_suspects(&s, UINT32_MAX);
+	if (seal.end)
+		settle_suspects(&s, seal.torn);
 	s.result.is_torn = s.n_suspects > 0;
+	s.result.torn = s.result.is_torn && stretch < s.result.end ? stretch : s.result.end;
 	if (s.window.unreadable)
 		s.result.damaged++;
 	free(s.window.p);

@@ -57,13 +57,17 @@ void segment_unref(struct segment *g);            /* any thread; accepts NULL; t
 
 struct scan_result {
 	uint32_t end;        /* behind the last good record */
+	uint32_t torn;       /* bad places from here on were cut off by a crash; `end` if there is none */
 	uint64_t records;
 	uint64_t damaged;    /* places where records must have been and are not */
-	bool is_torn;        /* something stands behind `end` that a crash cut off */
+	bool is_torn;
 };
-/* Reads it all and calls `record` for each good one, in order; meta is valid during the call. `sealed_end` 0: the
- * end is not known, and what is bad in the last unsynced stretch is torn, not damaged. Pages that cannot be
- * read count as damage. */
-void segment_scan(struct segment *g, uint32_t sealed_end,
-                 void (*record)(void *arg, const struct record_header *h, const uint8_t *meta),
-                 void *arg, struct scan_result *out);
+/* Where a later segment's header says that this one ends; all zero if none says. */
+struct seal {
+	uint32_t end, torn;
+};
+/* Reads it all and calls `record` for each good one, in order; meta is valid during the call. Without a seal, what is
+ * bad in the last unsynced stretch is torn, not damaged. Pages that cannot be read count as damage. */
+void segment_scan(struct segment *g, struct seal seal,
+                  void (*record)(void *arg, const struct record_header *h, const uint8_t *meta),
+                  void *arg, struct scan_result *out);

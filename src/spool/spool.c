@@ -196,6 +196,7 @@ static bool start_writer(struct spool *s, const struct recovery *r, struct err *
 	        .last_generation = r->last_generation,
 	        .previous = r->previous,
 	        .previous_end = r->previous_end,
+	        .previous_torn = r->previous_torn,
 	        .recovered = newest && !newest->is_damaged ? newest : NULL,
 	        .on_segment = on_segment,
 	        .owner = s,

@@ -37,7 +37,7 @@ struct writer {
 	struct segment *current;
 	uint32_t end, synced_end;
 	uint64_t last_generation, previous;
-	uint32_t previous_end;
+	uint32_t previous_end, previous_torn;
 	struct fifo placed, written, backlog, refused;
 	struct iovec iov[IOV_SLOTS];
 	int n_iov;
@@ -181,7 +181,7 @@ static void condemn(struct writer *w, int error)
 	atomic_fetch_add(&w->sync_failures, 1);
 	w->error = error;
 	w->previous = w->current->generation;
-	w->previous_end = w->synced_end;
+	w->previous_end = w->previous_torn = w->synced_end;
 	struct segment_item *event = mem_new(struct segment_item);
 	event->item.kind = ITEM_SEGMENT;
 	event->item.error = error;
@@ -274,6 +274,7 @@ static bool roll(struct writer *w, uint64_t need, bool may_use_reserve)
 	        .generation = ++w->last_generation,
 	        .previous = w->current ? w->current->generation : w->previous,
 	        .previous_end = w->current ? w->end : w->previous_end,
+	        .previous_torn = w->current ? w->end : w->previous_torn,
 	};
 	if (SEGMENT_DATA + need > h.size)
 		h.size = (uint32_t)(SEGMENT_DATA + need);
@@ -365,6 +366,7 @@ static bool load_copy(struct writer *w, struct copy_item *c)
 	c->record = mem_resize(NULL, n);
 	int rc = io_read_all(w->io, c->from->fd, c->record, n, c->from_offset + RECORD_HEADER);
 	if (rc < 0) {
+		c->is_unreadable = true;
 		settle_failed(w, &c->item, rc);
 		return false;
 	}
@@ -612,6 +614,7 @@ bool writer_new(const struct writer_conf *conf, struct writer **out, struct err 
 	w->last_generation = conf->last_generation;
 	w->previous = conf->previous;
 	w->previous_end = conf->previous_end;
+	w->previous_torn = conf->previous_torn;
 	w->recovered = conf->recovered ? segment_ref(conf->recovered) : NULL;
 	w->post.fn = drain_posted;
 	w->kick.fn = run_in_line;

@@ -61,7 +61,8 @@ struct copy_item {
 	struct segment *from;    /* counted */
 	uint32_t from_offset, from_meta_length, from_body_length;
 	uint64_t from_body_sum;
-	bool is_damaged;         /* settled with an error that trying again will not mend */
+	bool is_unreadable;      /* settled with the error of reading the original */
+	bool is_damaged;         /* it was read, and is not what was written */
 	uint8_t *record;         /* memory of the body */
 	uint32_t notes_n;
 	uint8_t notes[];         /* the folded state */
@@ -89,7 +90,7 @@ struct writer_conf {
 	unsigned batch_max;
 	/* Where recovery left off. */
 	uint64_t last_generation, previous;
-	uint32_t previous_end;
+	uint32_t previous_end, previous_torn;
 	struct segment *recovered; /* the newest, or NULL: gives its unused space back once it is sealed */
 	/* `settled` of segment items, and the first argument of every `settled`. */
 	void (*on_segment)(void *owner, struct item *item);
