@@ -105,7 +105,6 @@ static bool verify_start_service(struct daemon *d, struct err *err)
 	struct verify_deps deps = {
 		.resolver = d->resolver,
 		.store = d->store,
-		.root = &d->root,
 		.tls = d->tls,
 		.host = d->host,
 		.own_addresses = d->own_addresses,

@@ -69,7 +69,7 @@ static bool alone_open(struct alone *a, const struct verifying *v, struct str dn
 	a->tls = a->store ? tls_client_context(err) : NULL;
 	if (!a->tls)
 		return false;
-	deps = (struct verify_deps){.resolver = a->resolver, .store = a->store, .root = &a->root, .tls = a->tls,
+	deps = (struct verify_deps){.resolver = a->resolver, .store = a->store, .tls = a->tls,
 	                            .host = daemon_host(v->conf)};
 	return verify_open(&a->conf, &deps, &a->verify, err);
 }

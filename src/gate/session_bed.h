@@ -164,7 +164,7 @@ static inline void bed_services(struct bed *b)
 	b->disk = sim_new(b->options->seed + 1);
 	bed_must(spool_open(&b->spool_conf, sim_io(b->disk), &b->root, bed_ignore, NULL, &b->spool, &err), &err);
 	b->tls = tls_client_context(&err);
-	const struct verify_deps verify = {.resolver = b->resolver, .store = b->store, .root = &b->root, .tls = b->tls,
+	const struct verify_deps verify = {.resolver = b->resolver, .store = b->store, .tls = b->tls,
 	                                   .host = b->conf.host};
 	bed_must(verify_open(&b->verify_conf, &verify, &b->verify, &err), &err);
 	const struct queue_deps queue = {.spool = b->spool, .resolver = b->resolver, .history = b->history,

@@ -78,7 +78,7 @@ static void services_open(struct services *v)
 	v->store = store_open(NULL, "state", &err);
 	v->tls = tls_client_context(&err);
 	assert_true(v->resolver && v->store && store_start(v->store, &v->root, &err));
-	const struct verify_deps deps = {.resolver = v->resolver, .store = v->store, .root = &v->root, .tls = v->tls,
+	const struct verify_deps deps = {.resolver = v->resolver, .store = v->store, .tls = v->tls,
 	                                 .host = STR("mx.here.example")};
 	assert_true(verify_open(&v->conf, &deps, &v->verify, &err));
 }

@@ -215,7 +215,8 @@ static bool answered_meanwhile(struct session *s, struct work *w)
 
 static void settle_over_budget(struct session *s, struct work *w, enum budget_limit limit, usec_t wait)
 {
-	struct verify_answer a = {.verdict = VERIFY_SKIPPED, .skip = SKIP_BUDGET, .retry_after = wait};
+	struct verify_answer a = {.verdict = VERIFY_SKIPPED, .skip = SKIP_BUDGET, .class = VERIFY_CLASS_BUSY,
+	                          .cause = CAUSE_RATE_LIMIT, .retry_after = wait};
 	struct wall now = rt_wall();
 	char text[64];
 	snprintf(text, sizeof(text), "our budget for this %s is used up", budget_limit_name(limit));
@@ -223,8 +224,6 @@ static void settle_over_budget(struct session *s, struct work *w, enum budget_li
 	if (s->conf->budget_defers) {
 		a.verdict = VERIFY_TEMPORARY;
 		a.skip = SKIP_NONE;
-		a.class = VERIFY_CLASS_BUSY;
-		a.cause = CAUSE_RATE_LIMIT;
 	}
 	/* Our own question only waits; it keeps its place in the schedule. */
 	if (w->is_background && wall_diff(now, w->first) < USEC_HOUR)

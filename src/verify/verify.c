@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORKS_MAX     20000          /* addresses under way at once */
+#define WORKS_MAX     5000           /* addresses under way at once */
 #define RUNNING_RETRY USEC_MIN
 #define FOR_EVER      (36500 * USEC_DAY)
 
@@ -68,14 +68,12 @@ static struct ticket *skipped(struct verify *v, enum verify_skip skip)
 /* Not even begun: this client, or the whole machine, asks too much. */
 static struct ticket *over_budget(struct verify *v)
 {
-	struct verify_answer a = {.verdict = VERIFY_SKIPPED, .skip = SKIP_BUDGET, .checked = rt_wall(),
-	                          .retry_after = USEC_MIN};
+	struct verify_answer a = {.verdict = VERIFY_SKIPPED, .skip = SKIP_BUDGET, .class = VERIFY_CLASS_BUSY,
+	                          .cause = CAUSE_RATE_LIMIT, .retry_after = USEC_MIN, .checked = rt_wall()};
 	metric_inc(v->metrics.skips[SKIP_BUDGET]);
 	if (v->conf->budget_defers) {
 		a.verdict = VERIFY_TEMPORARY;
 		a.skip = SKIP_NONE;
-		a.class = VERIFY_CLASS_BUSY;
-		a.cause = CAUSE_RATE_LIMIT;
 	}
 	answer_set_said(&a, STR("our budget for this client is used up"));
 	return answer_ticket(&a);

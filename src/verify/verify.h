@@ -2,8 +2,8 @@
 /*
  * Sender verification by SMTP call-out: does this address accept mail at its own server?
  *
- * The service keeps one piece of work for each address under way (single-flight) in its root group; askers hold
- * tickets. Answers are remembered in three layers (address, domain, MX address). A stranger is asked as seldom
+ * The service keeps one piece of work for each address under way (single-flight) in a root group of its own; askers
+ * hold tickets. Answers are remembered in three layers (address, domain, MX address). A stranger is asked as seldom
  * as can be: never-ask list, budgets, breakers, one session for each MX address at a time.
  * `verify_lookup` is the hot path: cache only, no wait, under 5 µs.
  */
@@ -91,7 +91,6 @@ struct verify;
 struct verify_deps {
 	struct resolver *resolver;
 	struct store *store;
-	struct group *root;              /* work that outlives its askers */
 	struct tls_context *tls;
 	struct str host;                 /* our name: HELO of probes */
 	struct ip_set own_addresses;
