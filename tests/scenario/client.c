@@ -74,28 +74,43 @@ bool client_reply(struct arena *arena, struct stream *s, struct str *last, struc
 
 /* --- one line of a body --- */
 
-static void send_bytes(unsigned line, struct stream *s, struct str text)
+static void unescape(unsigned line, struct str text, struct buf *out)
 {
-	auto_buf struct buf out = {.max = 1 << 20};
 	static const char letters[] = "rn0\\ts", bytes[] = "\r\n\0\\\t ";
 
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] != '\\') {
-			buf_char(&out, text.p[i]);
+			buf_char(out, text.p[i]);
 			continue;
 		}
 		char next = ++i < text.n ? text.p[i] : 0;
 		const char *at = next ? strchr(letters, next) : NULL;
 		if (at) {
-			buf_char(&out, bytes[at - letters]);
+			buf_char(out, bytes[at - letters]);
 		} else if (next == 'x' && i + 2 < text.n) {
 			const char digits[] = {text.p[i + 1], text.p[i + 2], 0};
-			buf_char(&out, (char)strtoul(digits, NULL, 16));
+			buf_char(out, (char)strtoul(digits, NULL, 16));
 			i += 2;
 		} else {
 			fail_at(line, "an escape that is not there");
 		}
 	}
+}
+
+WAITS static void send_bytes(unsigned line, struct stream *s, struct str text)
+{
+	auto_buf struct buf out = {.max = 1 << 20};
+
+	unescape(line, text, &out);
+	stream_write(s, buf_view(&out));
+}
+
+WAITS static void send_chunk(unsigned line, struct stream *s, struct str text, bool is_last)
+{
+	auto_buf struct buf out = {.max = 1 << 20};
+
+	unescape(line, text, &out);
+	stream_printf(s, "BDAT %zu%s\r\n", out.n, is_last ? " LAST" : "");
 	stream_write(s, buf_view(&out));
 }
 
@@ -128,6 +143,15 @@ WAITS static void begin_tls(unsigned line, struct stream *s)
 	tls_context_unref(tls);
 }
 
+/* `lines N TEXT`. */
+WAITS static void send_lines(unsigned line, struct stream *s, struct str rest)
+{
+	uint64_t n = script_number(line, script_word(line, &rest, "how many"));
+
+	for (uint64_t i = 0; i < n; i++)
+		stream_printf(s, "%.*s\r\n", STR_ARG(str_trim(rest)));
+}
+
 WAITS static void client_line(const struct line *l, struct client *c)
 {
 	struct str text = script_expand(memory, l->text), rest = str_skip(text, 2);
@@ -147,6 +171,12 @@ WAITS static void client_line(const struct line *l, struct client *c)
 		rt_sleep(script_duration(l->number, rest), "client", &err);
 	} else if (str_eq(text, STR("message"))) {
 		stream_write(c->s, STR("From: <anna@good.example>\r\nSubject: hello\r\n\r\nHello.\r\n.\r\n"));
+	} else if (str_starts(text, STR("bdat "))) {
+		send_chunk(l->number, c->s, str_skip(text, 5), false);
+	} else if (str_starts(text, STR("bdat-last "))) {
+		send_chunk(l->number, c->s, str_skip(text, 10), true);
+	} else if (str_starts(text, STR("lines "))) {
+		send_lines(l->number, c->s, str_skip(text, 6));
 	} else if (str_eq(text, STR("tls"))) {
 		begin_tls(l->number, c->s);
 	} else if (text.n) {

@@ -8,7 +8,9 @@
  *		! \x00 bytes\r\n           sends bytes: \r \n \0 \\ \xNN, nothing is added
  *		< 250 HELP                 the next reply's last line ("closed": the end), with `*`
  *		& 250-SIZE *               some line of that reply
+ *		bdat \xNN bytes            a chunk of these bytes; bdat-last: the last one
  *		message                    sends a small message with its final dot
+ *		lines 300 TEXT             sends this line so often
  *		tls                        begins TLS
  *		~ 30s                      waits
  *	close NAME

@@ -17,7 +17,6 @@
 static const struct {
 	const char *key, *value;
 } defaults[] = {
-	{"daemon.host", "mx.here.example"},
 	{"daemon.state_directory", "\"{dir}\""},
 	{"daemon.run_directory", "\"{dir}\""},
 	{"daemon.exceptions", "\"{dir}/exceptions\""},

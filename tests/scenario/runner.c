@@ -88,7 +88,7 @@ static const struct {
 	{"disk", disk_statement, false, false},
 	{"mark", mark_statement, true, false},
 	{"keep", keep_statement, false, false},
-	{"client", client_statement, false, true},
+	{"client", client_statement, true, true},
 	{"close", close_statement, false, true},
 	{"send", send_statement, true, true},
 	{"repeat", repeat_statement, true, true},

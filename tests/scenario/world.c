@@ -16,7 +16,7 @@
 #include "config.h"
 
 #define LOG_BYTES   (8u << 20)
-#define DISK_BYTES  UINT64_MAX
+#define DISK_BYTES  ((uint64_t)1 << 40)
 
 struct world world;
 
@@ -145,7 +145,7 @@ void world_stop_slowly(unsigned line)
 	if (!world.is_open || world.is_stopping)
 		fail_at(line, "the daemon does not run");
 	world.is_stopping = true;
-	if (!group_go(&world.closing, "closing", close_daemon, &world.daemon, &err))
+	if (!group_go(&world.closing, "closing", close_daemon, &world.daemon, &err) || !rt_sleep(USEC_MS, "stopping", &err))
 		fail_at(line, "%s", err.text);
 }
 
@@ -177,18 +177,28 @@ void world_crash(unsigned line, bool is_power_cut)
 	world_start(line);
 }
 
+static uint64_t disk_used(void)
+{
+	const struct spool_io *io = sim_io(world.disk);
+	struct spool_space space;
+
+	sim_set_capacity(world.disk, DISK_BYTES);
+	io->space(io->self, -1, &space);
+	return DISK_BYTES - space.bytes;
+}
+
 void world_disk(unsigned line, struct str rest)
 {
 	struct str what = script_word(line, &rest, "what happens to the disk"), size;
-	int64_t bytes;
+	int64_t bytes = 0;
 
-	if (str_eq(what, STR("full"))) {
-		sim_set_capacity(world.disk, 0);
-	} else if (str_eq(what, STR("free"))) {
+	if (str_eq(what, STR("free"))) {
 		size = script_word(line, &rest, "a size");
 		if (!conf_parse_size(size, &bytes))
 			fail_at(line, "\"%.*s\" is not a size", STR_ARG(size));
-		sim_set_capacity(world.disk, (uint64_t)bytes);
+		sim_set_capacity(world.disk, disk_used() + (uint64_t)bytes);
+	} else if (str_eq(what, STR("full"))) {
+		sim_set_capacity(world.disk, disk_used());
 	} else if (str_eq(what, STR("broken"))) {
 		sim_fault(world.disk, SIM_SYNC, 1, 1000000, EIO);
 	} else if (str_eq(what, STR("ok"))) {

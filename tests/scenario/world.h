@@ -41,11 +41,11 @@ void world_file(const struct statement *st, struct str rest);
 WAITS void world_start(unsigned line);
 WAITS void world_stop(void);
 /* `stop`: begins to drain and returns. */
-void world_stop_slowly(unsigned line);
+WAITS void world_stop_slowly(unsigned line);
 WAITS void world_reload(unsigned line);
 /* The process dies; or the power goes, and with it a part of what was not synced. */
 WAITS void world_crash(unsigned line, bool is_power_cut);
-/* disk full | disk free SIZE | disk broken [N] | disk ok */
+/* disk full | disk free SIZE | disk broken | disk ok */
 void world_disk(unsigned line, struct str rest);
 
 /* Everything below the socket's question line of `postern VERB …`. */

@@ -1,0 +1,26 @@
+# A client that hangs up while its message is held: nothing is stored, the work goes on, the retry finds the answer.
+dns slow.example MX 10 mx.slow.example
+peer mx.slow.example 192.0.2.10
+	RCPT TO:<anna@slow.example> => after 10s 250 2.1.5 ok
+	mailboxes postmaster
+
+start
+client 198.51.100.7
+	< 220 *
+	> EHLO c.example
+	< 250 HELP
+	> MAIL FROM:<anna@slow.example>
+	< 250 *
+	> RCPT TO:<joe@here.example>
+	< 250 *
+	> DATA
+	< 354 *
+	message
+	~ 2s
+pass 30s
+expect clients 0
+send anna@slow.example jane@here.example => dot 250*
+expect took 0
+expect sessions mx.slow.example 1
+# The first message was whole: that its client had gone before the 250 makes no difference to what is true.
+expect delivered joe@here.example 0..1
