@@ -42,7 +42,7 @@ static void remember(struct session *s, struct str reply, enum cause_id cause)
 	tx->cause = cause;
 }
 
-static void say_it(struct session *s, int code, enum cause_id cause, const struct buf *text)
+WAITS static void say_it(struct session *s, int code, enum cause_id cause, const struct buf *text)
 {
 	count(s, code, cause);
 	remember(s, buf_view(text), cause);

@@ -45,7 +45,7 @@ void session_drop(struct session *s)
 
 /* --- commands without a file of their own --- */
 
-static void session_rset(struct session *s, struct str argument)
+WAITS static void session_rset(struct session *s, struct str argument)
 {
 	if (s->tx && (s->tx->n_rcpts || s->tx->n_refused))
 		transaction_end(s, VERDICT_NONE);
@@ -54,19 +54,19 @@ static void session_rset(struct session *s, struct str argument)
 	say_line(s, STR("250 2.0.0 Ok\r\n"));
 }
 
-static void session_noop(struct session *s, struct str argument)
+WAITS static void session_noop(struct session *s, struct str argument)
 {
 	say_line(s, STR("250 2.0.0 Ok\r\n"));
 }
 
-static void session_quit(struct session *s, struct str argument)
+WAITS static void session_quit(struct session *s, struct str argument)
 {
 	say_line(s, STR("221 2.0.0 Bye\r\n"));
 	s->is_ending = true;
 }
 
 /* RFC 5321 3.5.3, 7.3: neither a lie nor a directory for strangers. */
-static void session_vrfy(struct session *s, struct str argument)
+WAITS static void session_vrfy(struct session *s, struct str argument)
 {
 	if (argument.n == 0)
 		say_detail(s, SAY_SYNTAX, "Syntax: VRFY address");
@@ -74,14 +74,14 @@ static void session_vrfy(struct session *s, struct str argument)
 		say_line(s, STR("252 2.1.5 Cannot VRFY user, but will take messages for it and try to deliver\r\n"));
 }
 
-static void session_help(struct session *s, struct str argument)
+WAITS static void session_help(struct session *s, struct str argument)
 {
 	say_line(s, STR("214-2.0.0 Postern, a mail gate. Commands: EHLO HELO MAIL RCPT DATA BDAT RSET\r\n"
 	                "214-2.0.0 NOOP QUIT VRFY HELP STARTTLS\r\n"
 	                "214 2.0.0 Trouble with mail? Write to postmaster here, with the reference of the reply\r\n"));
 }
 
-static void session_unsupported(struct session *s, struct str argument)
+WAITS static void session_unsupported(struct session *s, struct str argument)
 {
 	say(s, SAY_NOT_IMPLEMENTED, NULL);
 }
@@ -134,7 +134,7 @@ static usec_t nearest_limit(const struct session *s, enum situation *what)
 }
 
 /* A read failed: the client hears why where it still can. */
-static void say_lost(struct session *s, const struct err *err, enum situation timed_out)
+WAITS static void say_lost(struct session *s, const struct err *err, enum situation timed_out)
 {
 	if (err->kind == ERR_TIMEOUT)
 		say(s, timed_out, NULL);
@@ -183,7 +183,7 @@ static bool is_other_protocol(const struct session *s, const struct smtp_command
 	return false;
 }
 
-static void unknown_command(struct session *s, const struct smtp_command *c)
+WAITS static void unknown_command(struct session *s, const struct smtp_command *c)
 {
 	if (s->commands == 1 && str_eq(c->word, STR("PROXY"))) {
 		say(s, SAY_PROXY_HEADER, NULL); /* from a peer that is not listed */
@@ -208,7 +208,7 @@ WAITS static void run_command(struct session *s, struct str line)
 }
 
 /* RFC 5321 2.3.8: only CR LF ends a line. A NUL is no mail client, and maybe a binary PROXY header. */
-static bool is_well_formed(struct session *s, struct str line, bool has_crlf, bool is_too_long)
+WAITS static bool is_well_formed(struct session *s, struct str line, bool has_crlf, bool is_too_long)
 {
 	if (is_too_long)
 		say(s, SAY_COMMAND_TOO_LONG, NULL);
@@ -222,7 +222,7 @@ static bool is_well_formed(struct session *s, struct str line, bool has_crlf, bo
 	return false;
 }
 
-static void check_limits(struct session *s)
+WAITS static void check_limits(struct session *s)
 {
 	const struct gate_conf *conf = s->set->conf;
 	if (s->is_ending)
@@ -251,7 +251,7 @@ WAITS static void serve(struct session *s)
 
 /* --- beginning and end --- */
 
-static bool is_admitted(struct session *s)
+WAITS static bool is_admitted(struct session *s)
 {
 	struct say_args args = {0};
 	enum situation what;

@@ -17,7 +17,7 @@ static const char *sequence_fault(const struct session *s)
 }
 
 /* The connection is in the middle of a message that will never be whole: nothing on it may be read as a command. */
-static void give_up_connection(struct session *s)
+WAITS static void give_up_connection(struct session *s)
 {
 	if (s->tx && s->tx->has_fault && !s->is_ending)
 		say(s, s->tx->fault, NULL);
@@ -60,7 +60,7 @@ WAITS static void refuse_chunk(struct session *s, uint64_t size, bool is_last, c
 }
 
 /* RFC 3030 2: the chunk was read whole, its failure is told at once, and the rest of the message is not wanted. */
-static void fail_chunk(struct session *s)
+WAITS static void fail_chunk(struct session *s)
 {
 	say(s, s->tx->fault, &(struct say_args){.detail = s->tx->fault_detail});
 	transaction_end(s, str_starts(s->tx->reply, STR("4")) ? VERDICT_DEFER : VERDICT_REJECT);

@@ -20,7 +20,7 @@ static char *helo_copy(struct str argument)
 	return copy;
 }
 
-static bool take_helo(struct session *s, struct str argument)
+WAITS static bool take_helo(struct session *s, struct str argument)
 {
 	if (argument.n == 0) {
 		say_detail(s, SAY_SYNTAX, "Say your host name: EHLO name");

@@ -2,7 +2,7 @@
 /* MAIL (RFC 5321 4.1.1.2): the beginning of a transaction. */
 #include "gate/say.h"
 
-static bool is_in_sequence(struct session *s)
+WAITS static bool is_in_sequence(struct session *s)
 {
 	if (!s->helo)
 		say_detail(s, SAY_BAD_SEQUENCE, "Say EHLO first");
@@ -18,7 +18,7 @@ static bool is_in_sequence(struct session *s)
 }
 
 /* The line it came in goes with the next read, hence the copy. */
-static bool parse(struct session *s, struct str argument)
+WAITS static bool parse(struct session *s, struct str argument)
 {
 	struct transaction *tx = s->tx;
 	struct smtp_fault fault;
@@ -34,7 +34,7 @@ static bool parse(struct session *s, struct str argument)
 	return true;
 }
 
-static bool has_room(struct session *s)
+WAITS static bool has_room(struct session *s)
 {
 	const struct gate_conf *conf = s->set->conf;
 	uint64_t size = s->tx->mail.size;
@@ -51,7 +51,7 @@ static bool has_room(struct session *s)
 }
 
 /* The operator's own word about this sender or client. */
-static bool is_allowed(struct session *s)
+WAITS static bool is_allowed(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	struct str why = STR_NONE;

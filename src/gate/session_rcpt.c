@@ -2,7 +2,7 @@
 /* RCPT (RFC 5321 4.1.1.3): whom the message is for, and whether we take mail for them. */
 #include "gate/say.h"
 
-static bool is_in_sequence(struct session *s)
+WAITS static bool is_in_sequence(struct session *s)
 {
 	const struct gate_conf *conf = s->set->conf;
 	struct transaction *tx = s->tx;
@@ -24,7 +24,7 @@ static bool is_in_sequence(struct session *s)
 }
 
 /* RFC 5321 4.5.1: <postmaster> without a domain is ours. */
-static bool complete_postmaster(struct session *s, struct address *a)
+WAITS static bool complete_postmaster(struct session *s, struct address *a)
 {
 	struct arena *arena = &s->tx->arena;
 	const struct domains *domains = s->set->deps.domains;
@@ -98,7 +98,7 @@ WAITS static bool is_ours_to_take(struct session *s, const struct address *a, st
 }
 
 /* *is_trusted: mail to it is taken whatever the sender. */
-static bool is_allowed(struct session *s, const struct address *a, struct str text, bool *is_trusted)
+WAITS static bool is_allowed(struct session *s, const struct address *a, struct str text, bool *is_trusted)
 {
 	struct str why = STR_NONE;
 	*is_trusted = is_role(a) && domains_is_local(s->set->deps.domains, a->ascii_domain);

@@ -121,7 +121,7 @@ static void note_would(struct session *s, const struct verify_answer *a, enum ve
 
 /* --- the decision --- */
 
-static void refuse(struct session *s, const struct verify_answer *a, enum verify_action action)
+WAITS static void refuse(struct session *s, const struct verify_answer *a, enum verify_action action)
 {
 	struct say_args args = args_of(a);
 	struct str key = address_key(&s->tx->arena, &s->tx->mail.path.address);
@@ -156,7 +156,7 @@ static void add_tag(struct session *s, const struct verify_answer *a, bool is_ta
 }
 
 /* One answer, one outcome: true lets the message pass, with a tag where one is due. */
-static bool passes(struct session *s, const struct verify_answer *a)
+WAITS static bool passes(struct session *s, const struct verify_answer *a)
 {
 	enum verify_action action = verify_act(s->set->deps.verify, a, &s->tx->evidence), would = decide(s, a);
 	if (is_refusal(action)) {
@@ -172,7 +172,7 @@ static bool passes(struct session *s, const struct verify_answer *a)
 
 /* --- at MAIL --- */
 
-static enum verify_dns certain_dns(struct session *s)
+WAITS static enum verify_dns certain_dns(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	enum verify_dns dns = VERIFY_DNS_OK;
@@ -246,7 +246,7 @@ bool sender_passes_again(struct session *s)
 /* --- at DATA --- */
 
 /* The 354 must not wait for the DNS. */
-static void fill_evidence(struct session *s)
+WAITS static void fill_evidence(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	struct err err;
