@@ -51,13 +51,13 @@ class World:
     def start(self, argv, name, env=None, **more):
         log = open(self.path(name + ".out"), "ab")
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
-                                   start_new_session=True, **more)
+                                   process_group=0, **more)
         process.name = name
         self.processes.append(process)
         return process
 
     def end(self, process, wait=15):
-        """Ends a process and, should it have made a family, its session; by id, never by name."""
+        """Ends a process and, should it have made a family, its group; by id, never by name."""
         if process in self.processes:
             self.processes.remove(process)
         if process.poll() is None:
@@ -109,7 +109,7 @@ class World:
     def load_start(self, port, **flags):
         """A load that runs beside; its standard error announces milestones, load_end gives its figures."""
         process = subprocess.Popen(self.load_argv(port, flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True, start_new_session=True)
+                                   text=True, process_group=0)
         process.name = "load"
         self.processes.append(process)
         return process
@@ -238,7 +238,16 @@ def bare_sync(world, seconds=3):
     """The disk alone: one write and one fdatasync after the other."""
     done = subprocess.run([world.tool("fdatasync_bench"), world.directory, str(seconds)], check=True,
                           stdout=subprocess.PIPE, timeout=60)
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["ms"]
+
+
+def sync_beside(world, seconds):
+    """The same at 100 a second beside a load; load_end gives the figures."""
+    process = subprocess.Popen([world.tool("fdatasync_bench"), world.directory, str(seconds), "100"],
+                               stdout=subprocess.PIPE, text=True, process_group=0)
+    process.name = "fdatasync"
+    world.processes.append(process)
+    return process
 
 
 def median(values):
