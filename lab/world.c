@@ -29,7 +29,7 @@ static const char config_text[] =
 	"gate {\n\thost = \"gate.here.lab\"\n\tlisten = {\"127.0.0.1:%d\"}\n\tmessage_size = 64M\n\tlocal_networks = {}\n}\n"
 	"route \"here.lab\" {\n\tlocal = yes\n\tkind = maildir\n\tmaildir = \"%s/mail\"\n"
 	"\trecipients = file\n\trecipients_file = \"%s/recipients\"\n}\n"
-	"verify {\n\tport = %d\n\tdial_networks = {\"127.9.0.0/16\"}\n\tgreylist_retry = 3s\n}\n"
+	"verify {\n\tport = %d\n\tdial_networks = {\"127.9.0.0/16\"}\n\tgreylist_retry = 3s\n\tper_second = 500\n}\n"
 	"dns {\n\tresolver = \"127.9.0.53@%d\"\n\ttrust_anchor = none\n\ttimeout = 3s\n}\n"
 	"spool {\n\tdirectory = \"%s/spool\"\n\tfree_min = 1M\n}\n"
 	"queue {\n\tport = %d\n\tdial_networks = {\"127.9.0.0/16\"}\n}\n";

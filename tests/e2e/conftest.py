@@ -1,10 +1,16 @@
+import shutil
+import tempfile
+
 import pytest
 
 from world import World
 
 
 @pytest.fixture
-def world(tmp_path):
-    w = World(tmp_path)
+def world():
+    # pytest's own directories are closed to the account that the gate becomes.
+    directory = tempfile.mkdtemp(prefix="postern-e2e-")
+    w = World(directory)
     yield w
     w.close()
+    shutil.rmtree(directory, ignore_errors=True)
