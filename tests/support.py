@@ -120,11 +120,11 @@ def wait_port(host, port, process=None, timeout=20):
     raise AssertionError(f"nothing listens on {host}:{port}" + (f": {process.log()}" if process else ""))
 
 
-def wait_until(claim, what, timeout=20):
-    """Until claim() is true; `what` names it when it never is."""
+def wait_until(claim, what, timeout=20, story=lambda: ""):
+    """Until claim() is true; `what` names it when it never is, story() tells more."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if claim():
             return
         time.sleep(0.02)
-    raise AssertionError(f"never became true: {what}")
+    raise AssertionError(f"never became true: {what}\n{story()}")
