@@ -141,6 +141,12 @@ static enum verify_action decide(struct session *s, const struct verify_answer *
 	return verify_decide(s->set->deps.verify_conf, a, &s->tx->evidence, rt_wall());
 }
 
+/* What is done in the mode that is set; counted by verification. */
+static enum verify_action act(struct session *s, const struct verify_answer *a)
+{
+	return verify_act(s->set->deps.verify, a, &s->tx->evidence);
+}
+
 static void add_tag(struct session *s, const struct verify_answer *a, bool is_tagged)
 {
 	struct transaction *tx = s->tx;
@@ -158,7 +164,7 @@ static void add_tag(struct session *s, const struct verify_answer *a, bool is_ta
 /* One answer, one outcome: true lets the message pass, with a tag where one is due. */
 WAITS static bool passes(struct session *s, const struct verify_answer *a)
 {
-	enum verify_action action = verify_act(s->set->deps.verify, a, &s->tx->evidence), would = decide(s, a);
+	enum verify_action action = act(s, a), would = decide(s, a);
 	if (is_refusal(action)) {
 		refuse(s, a, action);
 		return false;
@@ -217,10 +223,9 @@ bool sender_domain_passes(struct session *s)
 		say(s, SAY_LOCAL_ERROR, NULL);
 		return false;
 	}
-	enum verify_action action = decide(s, a);
-	if (!is_refusal(action))
+	if (!is_refusal(decide(s, a)))
 		return true;
-	refuse(s, a, action);
+	refuse(s, a, act(s, a));
 	return false;
 }
 
@@ -239,7 +244,7 @@ bool sender_passes_again(struct session *s)
 	if (!verify_lookup(s->set->deps.verify, key, a) || decide(s, a) != VERIFY_REFUSE)
 		return true;
 	note(s, a);
-	refuse(s, a, VERIFY_REFUSE);
+	refuse(s, a, act(s, a));
 	return false;
 }
 

@@ -266,10 +266,8 @@ static bool sync_parent(const char *path)
 /* A new file under the old name, with the old one's mode and owner where there was one. */
 static bool replace_file(const struct exceptions *x, struct str text, const struct stat *old, struct err *err)
 {
-	char temporary[4096];
-	int n = snprintf(temporary, sizeof temporary, "%s.new", x->path);
-	if (n < 0 || (size_t)n >= sizeof temporary)
-		return err_perm(err, CAUSE_LOCAL_ERROR, "the path of the exceptions file is too long");
+	auto_arena struct arena arena = {.max = 8192};
+	const char *temporary = arena_printf(&arena, "%s.new", x->path).p;
 	auto_close int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_temp(err, CAUSE_LOCAL_ERROR, "%s: %s", temporary, strerror(errno));
