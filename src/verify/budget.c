@@ -124,6 +124,6 @@ bool budget_client_has(struct budget *b, const struct verify_conf *conf, struct 
 
 const char *budget_limit_name(enum budget_limit limit)
 {
-	static const char *const names[] = {"ok", "client", "domain", "operator", "all"};
+	static const char *const names[] = {"nothing", "this client", "this domain", "this operator", "all questions"};
 	return names[limit];
 }

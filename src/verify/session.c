@@ -219,7 +219,7 @@ static void settle_over_budget(struct session *s, struct work *w, enum budget_li
 	                          .cause = CAUSE_RATE_LIMIT, .retry_after = wait};
 	struct wall now = rt_wall();
 	char text[64];
-	snprintf(text, sizeof(text), "our budget for this %s is used up", budget_limit_name(limit));
+	snprintf(text, sizeof(text), "our budget for %s is used up", budget_limit_name(limit));
 	answer_set_said(&a, str_from(text));
 	if (s->conf->budget_defers) {
 		a.verdict = VERIFY_TEMPORARY;
