@@ -115,7 +115,7 @@ enum budget_limit budget_take(struct budget *b, const struct verify_conf *conf, 
 
 bool budget_client_has(struct budget *b, const struct verify_conf *conf, struct ip client, struct wall now)
 {
-	struct slot s;
+	struct slot s = {0};
 	if (!set_client(&s, conf, client))
 		return true;
 	slot_load(b, &s);
