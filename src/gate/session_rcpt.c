@@ -43,6 +43,25 @@ static bool is_role(const struct address *a)
 	return str_ieq(a->local, STR("postmaster")) || str_ieq(a->local, STR("abuse"));
 }
 
+/* What we show to servers that refuse <>: they may ask whether it takes mail. */
+static bool is_probe_sender(const struct session *s, const struct address *a)
+{
+	const struct verify_conf *conf = s->set->deps.verify_conf;
+	struct str probe = conf ? conf->probe_sender : STR_NONE;
+	if (probe.n == 0)
+		return str_ieq(a->local, STR("postern-probe")) && str_ieq(a->ascii_domain, s->set->host);
+	size_t at = str_rfind_char(probe, '@');
+	return str_ieq(a->local, str_slice(probe, 0, at)) && str_ieq(a->ascii_domain, str_skip(probe, at + 1));
+}
+
+/* Our host need not be a domain that we receive for, but our replies name postmaster at it, and our probes come from
+ * it: such mail goes to the postmaster of the first domain. */
+static bool is_for_the_host(const struct session *s, const struct address *a)
+{
+	bool is_role_here = is_role(a) && str_ieq(a->ascii_domain, s->set->host);
+	return is_probe_sender(s, a) || (is_role_here && !domains_is_local(s->set->deps.domains, a->ascii_domain));
+}
+
 WAITS static bool exists_here(struct session *s, const struct address *a, struct str text)
 {
 	struct transaction *tx = s->tx;
@@ -149,8 +168,12 @@ WAITS static bool take(struct session *s, struct str argument)
 		return false;
 	}
 	struct address *a = &rcpt.path.address;
-	if (a->domain.n == 0 && !complete_postmaster(s, a))
-		return false;
+	if (a->domain.n == 0 || is_for_the_host(s, a)) {
+		a->local = STR("postmaster");
+		a->needs_quotes = false;
+		if (!complete_postmaster(s, a))
+			return false;
+	}
 	struct str text = address_text(&tx->arena, a);
 	if (!is_ours_to_take(s, a, text) || !is_allowed(s, a, text, &is_trusted) ||
 	    (!is_trusted && !sender_passes_again(s)))

@@ -11,7 +11,9 @@ expect heard mx.grey.example 1 RCPT TO:<anna@grey.example>
 pass 2m
 send anna@grey.example joe@here.example => dot 451 4.1.7 *
 expect heard mx.grey.example 1 RCPT TO:<anna@grey.example>
-pass 4m
+pass 3m
+expect heard mx.grey.example 1 RCPT TO:<anna@grey.example>
+pass 1m
 expect heard mx.grey.example 2 RCPT TO:<anna@grey.example>
 send anna@grey.example joe@here.example => dot 250*
 expect delivered joe@here.example 1

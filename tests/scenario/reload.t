@@ -20,3 +20,9 @@ client 198.51.100.7
 	< 221 *
 send anna@good.example joe@new.example => dot 250*
 expect delivered joe@new.example 1
+file postern.conf
+	verify { mode = maybe }
+ask reload => 2
+	< *mode*
+send nobody@good.example joe@new.example => dot 250*
+expect delivered joe@new.example 2

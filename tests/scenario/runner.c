@@ -68,6 +68,28 @@ static void disk_statement(const struct statement *st, struct str rest)
 	world_disk(st->number, rest);
 }
 
+WAITS static void run_statement(const struct statement *st);
+
+/* `not STATEMENT`: it must fail. For the runner's own sake: an expectation that cannot fail proves nothing. */
+static void not_statement(const struct statement *st, struct str rest)
+{
+	struct statement inner = *st;
+	int status = 0;
+	pid_t child;
+
+	inner.text = str_trim(rest);
+	fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(70);
+		run_statement(&inner);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 1)
+		fail_at(st->number, "expected a failure, and there was none");
+}
+
 static const struct {
 	const char *word;
 	WAITS void (*run)(const struct statement *st, struct str rest);
@@ -96,9 +118,10 @@ static const struct {
 	{"pass", pass_statement, true, true},
 	{"expect", expect_statement, false, false},
 	{"ask", ask_statement, true, false},
+	{"not", not_statement, true, false},
 };
 
-static void run_statement(const struct statement *st)
+WAITS static void run_statement(const struct statement *st)
 {
 	struct str rest = st->text, word;
 

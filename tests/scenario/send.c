@@ -9,6 +9,7 @@
 #include "world.h"
 
 #define RCPTS_MAX 20
+#define BACKLOG   100 /* the fake network refuses more than 128 that nobody has accepted yet */
 
 static usec_t last_took;
 
@@ -209,9 +210,11 @@ void at_once_statement(const struct statement *st, struct str rest)
 	struct err err;
 
 	group_init(&group, "clients");
-	for (uint64_t i = 1; i <= n; i++)
-		if (!group_go(&group, "client", send_in_fiber, nth(st, rest, i), &err))
+	for (uint64_t i = 1; i <= n; i++) {
+		if (!group_go(&group, "client", send_in_fiber, nth(st, rest, i), &err) ||
+		    (i % BACKLOG == 0 && !rt_sleep(USEC_MS, "clients", &err)))
 			fail_at(st->number, "%s", err.text);
+	}
 	group_wait(&group, &err);
 	group_done(&group);
 }

@@ -201,11 +201,13 @@ void world_disk(unsigned line, struct str rest)
 		sim_set_capacity(world.disk, disk_used());
 	} else if (str_eq(what, STR("broken"))) {
 		sim_fault(world.disk, SIM_SYNC, 1, 1000000, EIO);
+	} else if (str_eq(what, STR("unreadable"))) {
+		sim_fault(world.disk, SIM_READ, 1, 1000000, EIO);
 	} else if (str_eq(what, STR("ok"))) {
 		sim_set_capacity(world.disk, DISK_BYTES);
 		sim_fault_clear(world.disk);
 	} else {
-		fail_at(line, "disk full, free, broken or ok");
+		fail_at(line, "disk full, free, broken, unreadable or ok");
 	}
 }
 

@@ -45,7 +45,7 @@ WAITS void world_stop_slowly(unsigned line);
 WAITS void world_reload(unsigned line);
 /* The process dies; or the power goes, and with it a part of what was not synced. */
 WAITS void world_crash(unsigned line, bool is_power_cut);
-/* disk full | disk free SIZE | disk broken | disk ok */
+/* disk full | disk free SIZE | disk broken (no sync succeeds) | disk unreadable | disk ok */
 void world_disk(unsigned line, struct str rest);
 
 /* Everything below the socket's question line of `postern VERB …`. */
