@@ -18,7 +18,7 @@
 enum {
 	SLICE_MESSAGES = 64,       /* copied at once, so that new mail does not wait long behind them */
 	SLICE_BYTES = 1 << 20,
-	DAMAGED_AFTER = 5,         /* attempts to read a survivor */
+	DAMAGED_AFTER = 600,       /* rounds, a second each, in which a survivor cannot be read */
 	SEGMENTS_MANY = 16,        /* restarts leave short ones behind */
 };
 
@@ -114,12 +114,12 @@ static void copied(struct spool *s, const struct copy_item *c)
 		m->meta_length = c->item.meta_length;
 		m->body_sum = c->item.body_sum;
 		spool_link_message(s, m, c->item.segment);
-		c->from->copy_failures = 0;
 		return;
 	}
 	s->compaction.has_failed = true;
-	/* Failing to write it somewhere else says nothing about the message. */
-	if (c->is_damaged || (c->is_unreadable && ++c->from->copy_failures >= DAMAGED_AFTER))
+	/* Failing to write it somewhere else says nothing about the message; failing to read it may pass. */
+	s->compaction.is_unreadable |= c->is_unreadable;
+	if (c->is_damaged || (c->is_unreadable && c->from->unreadable_rounds >= DAMAGED_AFTER))
 		spool_lose_message(s, m);
 }
 
@@ -128,6 +128,8 @@ static void copy_settled(void *owner, struct item *it)
 	struct spool *s = owner;
 	struct copy_item *c = container_of(it, struct copy_item, item);
 	copied(s, c);
+	if (s->compaction.copies == 1 && s->compaction.is_unreadable)
+		c->from->unreadable_rounds++;
 	segment_unref(c->from);
 	free(c->record);
 	free(c->item.head);
@@ -137,7 +139,7 @@ static void copy_settled(void *owner, struct item *it)
 	compaction_ends(s);
 	if (s->compaction.has_failed)
 		again_later(s);
-	s->compaction.has_failed = false;
+	s->compaction.has_failed = s->compaction.is_unreadable = false;
 	compact_poke(s);
 }
 

@@ -147,6 +147,7 @@ WAITS static void housekeep(void *arg)
 bool house_open(struct spool *s, struct group *root, struct err *err)
 {
 	s->flush_at = INT64_MAX;
+	s->space = (struct spool_space){UINT64_MAX, UINT64_MAX};
 	cond_init(&s->wake);
 	cond_init(&s->quiet);
 	if (!look_up_space(s, err))

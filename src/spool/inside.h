@@ -11,7 +11,7 @@
 struct compaction {
 	struct segment *segment;  /* being emptied or dropped; NULL: nothing under way */
 	unsigned copies;          /* submitted and not settled */
-	bool is_dropping, has_failed;
+	bool has_failed, is_unreadable; /* in this round */
 	usec_t not_before;        /* after a failure */
 };
 

@@ -439,8 +439,8 @@ static void unreadable_pages(void **state)
 	build(&b);
 	add(&b, 0, 40);
 	add(&b, 1, 40);
-	/* Once: the second attempt reads it. */
-	sim_fault(b.sim, SIM_READ, 1, 2, 5);
+	/* For a while: a later attempt reads it. */
+	sim_fault(b.sim, SIM_READ, 1, 7, 5);
 	segment_scan(b.g, (struct seal){0}, sum_ids, &got, &r);
 	assert_int_equal(got, 3);
 	assert_int_equal(r.damaged, 0);

@@ -10,7 +10,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { FINDINGS_MAX = 256 * 1024, PATH_MAX_ = 4096 };
+enum {
+	FINDINGS_MAX = 256 * 1024,
+	PATH_MAX_ = 4096,
+	/* A few bad sectors are damage, and mail goes on without them. More is a disk that cannot be read now, and says
+	 * nothing about the messages on it. */
+	UNREADABLE_MAX = 16,
+};
 
 bool spool_failed(struct err *err, int error, const char *what)
 {
@@ -249,6 +255,7 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 		find(r, "segment %" PRIx64 " was cut short", g->generation);
 	}
 	segment_scan(g, f->seal, fold_record, &(struct fold){r, g}, &result);
+	r->unreadable_pages += result.unreadable_pages;
 	g->used = f->seal.end ? f->seal.end : result.end;
 	if (result.damaged) {
 		damage(r, g, result.damaged);
@@ -306,8 +313,11 @@ static bool fold_segments(struct recovery *r, const struct listing *l, struct er
 	if (n > 0 && !r->is_read_only && !make_true(r, all[n - 1].segment, err))
 		return false;
 	seal_all(r, all, n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		scan_one(r, &all[i], i + 1 == n);
+		if (r->unreadable_pages > UNREADABLE_MAX && !r->is_read_only)
+			return spool_failed(err, -EIO, "read the segments");
+	}
 	if (n > 0)
 		r->last_generation = all[n - 1].segment->generation;
 	return true;
@@ -343,11 +353,11 @@ static bool has_its_size(struct recovery *r, const struct message *m)
 	spool_id_text((struct spool_id){m->id}, name);
 	auto_free char *bytes = mem_alloc(m->meta_length);
 	int fd = r->io->open_file(r->io->self, r->dirs.large, name, SPOOL_OPEN_READ);
+	/* The file is there: should it or the record be unreadable now, reading the message will say so. */
 	if (fd < 0)
-		return false;
+		return true;
 	int rc = r->io->size(r->io->self, fd, &size);
 	r->io->close(r->io->self, fd);
-	/* Should the record have become unreadable since, reading the message will say so. */
 	return rc < 0 ||
 	       io_read_all(r->io, m->segment->fd, bytes, m->meta_length, m->offset + RECORD_HEADER) < 0 ||
 	       !meta_decode((struct str){bytes, m->meta_length}, &meta) || meta.content.file_size == size;

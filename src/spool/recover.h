@@ -23,7 +23,7 @@ struct recovery {
 	uint64_t previous;       /* what the next segment's header will say */
 	uint32_t previous_end, previous_torn;
 	uint64_t highest_id;
-	uint64_t damaged, torn;
+	uint64_t damaged, torn, unreadable_pages;
 	/* One line for each thing that a person should read, made while off the loop. */
 	struct buf findings;
 	/* Offline tools look over the shoulder; may be NULL. */

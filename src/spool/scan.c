@@ -15,7 +15,7 @@ struct window {
 	size_t n, capacity;
 	uint64_t unreadable; /* pages */
 };
-enum { WINDOW_MIN = 1 << 20, PAGE = 4096, SUSPECTS_MAX = 64 };
+enum { WINDOW_MIN = 1 << 20, PAGE = 4096, PAGE_ATTEMPTS = 10, SUSPECTS_MAX = 64 };
 
 struct scan {
 	struct window window;
@@ -25,14 +25,14 @@ struct scan {
 	struct scan_result result;
 };
 
-/* A page that cannot be read after three attempts reads as zeros: the rest must not be lost with it. */
+/* A page that cannot be read after several attempts reads as zeros: the rest must not be lost with it. */
 static void read_pages(struct window *w)
 {
 	const struct spool_io *io = w->g->io;
 	for (size_t done = 0; done < w->n;) {
 		size_t n = w->n - done < PAGE ? w->n - done : PAGE;
 		int rc = -EIO;
-		for (int attempt = 0; attempt < 3 && rc < 0; attempt++)
+		for (int attempt = 0; attempt < PAGE_ATTEMPTS && rc < 0; attempt++)
 			rc = io_read_all(io, w->g->fd, w->p + done, n, w->at + done);
 		if (rc < 0) {
 			memset(w->p + done, 0, n);
@@ -51,12 +51,14 @@ static const uint8_t *see(struct scan *s, uint64_t at, uint64_t n)
 	if (at >= w->at && at + n <= w->at + w->n)
 		return w->p + (at - w->at);
 	size_t want = n > WINDOW_MIN ? (size_t)n : WINDOW_MIN;
+	if (want > s->limit - at)
+		want = (size_t)(s->limit - at);
 	if (want > w->capacity) {
 		w->p = mem_resize(w->p, want);
 		w->capacity = want;
 	}
 	w->at = at;
-	w->n = at + want <= s->limit ? want : (size_t)(s->limit - at);
+	w->n = want;
 	if (io_read_all(w->g->io, w->g->fd, w->p, w->n, at) < 0)
 		read_pages(w);
 	return w->p;
@@ -172,6 +174,7 @@ void segment_scan(struct segment *g, struct seal seal,
 		settle_suspects(&s, seal.torn);
 	s.result.is_torn = s.n_suspects > 0;
 	s.result.torn = s.result.is_torn && stretch < s.result.end ? stretch : s.result.end;
+	s.result.unreadable_pages = s.window.unreadable;
 	if (s.window.unreadable)
 		s.result.damaged++;
 	free(s.window.p);

@@ -134,21 +134,24 @@ int reserve_create(const struct spool_io *io, const struct spool_dirs *dirs, uin
 	return rc;
 }
 
-static bool read_header(const struct spool_io *io, int fd, uint64_t generation,
-                        struct segment_header *out)
+/* 1: there is one, 0: both copies are damaged, or -errno. */
+static int read_header(const struct spool_io *io, int fd, uint64_t generation, struct segment_header *out)
 {
-	/* Each three times: giving a segment up costs all that is in it. */
 	static const uint64_t places[] = {0, SEGMENT_HEADER_COPY};
-	for (int i = 0; i < 6; i++) {
+	int error = 0;
+	/* Each twice: giving a segment up costs all that is in it. */
+	for (int i = 0; i < 4; i++) {
 		uint8_t bytes[SEGMENT_HEADER];
 		struct segment_header h;
-		if (io_read_all(io, fd, bytes, sizeof bytes, places[i % 2]) == 0 &&
-		    segment_header_decode(bytes, &h) && h.generation == generation) {
+		int64_t rc = io->read(io->self, fd, bytes, sizeof bytes, places[i % 2], true);
+		if (rc == SEGMENT_HEADER && segment_header_decode(bytes, &h) && h.generation == generation) {
 			*out = h;
-			return true;
+			return 1;
 		}
+		if (rc < 0)
+			error = (int)rc;
 	}
-	return false;
+	return error;
 }
 
 int segment_open(const struct spool_io *io, const struct spool_dirs *dirs, uint64_t generation,
@@ -162,14 +165,16 @@ int segment_open(const struct spool_io *io, const struct spool_dirs *dirs, uint6
 	if (fd < 0)
 		return fd;
 	int rc = io->size(io->self, fd, &size);
+	if (rc == 0)
+		rc = read_header(io, fd, generation, header);
 	if (rc < 0) {
 		io->close(io->self, fd);
 		return rc;
 	}
+	*has_header = rc > 0;
 	*out = segment_new(io, fd, generation);
 	(*out)->size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
 	(*out)->is_sealed = true;
-	*has_header = read_header(io, fd, generation, header);
 	if (*has_header)
 		(*out)->seed = segment_seed(header);
 	return 0;

@@ -36,7 +36,7 @@ struct segment {
 	uint64_t live_bytes;
 	uint32_t used;        /* bytes of the file that count, as far as is known */
 	bool is_sealed, is_damaged;
-	int copy_failures;    /* in a row, reading survivors */
+	int unreadable_rounds; /* of compaction, in which a survivor could not be read */
 };
 
 /* Files: <generation>.seg, <generation>.new while being made, reserve. */
@@ -60,6 +60,7 @@ struct scan_result {
 	uint32_t torn;       /* bad places from here on were cut off by a crash; `end` if there is none */
 	uint64_t records;
 	uint64_t damaged;    /* places where records must have been and are not */
+	uint64_t unreadable_pages;
 	bool is_torn;
 };
 /* Where a later segment's header says that this one ends; all zero if none says. */

@@ -563,6 +563,16 @@ static void *run(void *arg)
 	}
 }
 
+/* Once for all that a turn of the loop has brought: they share a sync, and nobody wakes to find a single note. */
+static void wake(struct post *post)
+{
+	struct writer *w = container_of(post, struct writer, kick);
+	w->is_kicked = false;
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_signal(&w->has_work);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void run_in_line(struct post *post)
 {
 	struct writer *w = container_of(post, struct writer, kick);
@@ -579,12 +589,14 @@ void writer_submit(struct writer *w, struct item *it)
 	it->queued = rt_now();
 	pthread_mutex_lock(&w->lock);
 	fifo_push(&w->queue, it);
-	pthread_cond_signal(&w->has_work);
 	pthread_mutex_unlock(&w->lock);
-	if (!w->has_thread && !w->is_kicked) {
-		w->is_kicked = true;
+	if (w->is_kicked)
+		return;
+	w->is_kicked = true;
+	if (w->has_thread)
+		rt_at_turn_end(&w->kick);
+	else
 		rt_post(&w->kick);
-	}
 }
 
 bool writer_abandon(struct writer *w, struct item *it)
@@ -617,13 +629,13 @@ bool writer_new(const struct writer_conf *conf, struct writer **out, struct err 
 	w->previous_torn = conf->previous_torn;
 	w->recovered = conf->recovered ? segment_ref(conf->recovered) : NULL;
 	w->post.fn = drain_posted;
-	w->kick.fn = run_in_line;
 	w->now = rt_now();
 	for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
 		fifo_init(queues[i]);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->has_work, NULL);
 	w->has_thread = !rt_is_fake();
+	w->kick.fn = w->has_thread ? wake : run_in_line;
 	if (w->has_thread) {
 		/* Signals are the loop thread's. */
 		sigset_t all, before;
@@ -644,6 +656,7 @@ bool writer_new(const struct writer_conf *conf, struct writer **out, struct err 
 void writer_finish(struct writer *w)
 {
 	if (w->has_thread && !w->is_stopping) {
+		rt_turn_end_cancel(&w->kick);
 		pthread_mutex_lock(&w->lock);
 		w->is_stopping = true;
 		pthread_cond_signal(&w->has_work);
