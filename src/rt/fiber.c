@@ -245,6 +245,9 @@ static void run_batch(struct runtime *rt)
 		rt->n_run--;
 		resume(rt, container_of(list_pop_front(&rt->run), struct fiber, queue));
 	}
+	struct post *ends = rt->turn_ends;
+	rt->turn_ends = NULL;
+	posts_run(ends);
 }
 
 static void run_timers(struct runtime *rt)

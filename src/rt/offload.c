@@ -39,6 +39,25 @@ void rt_post(struct post *post)
 	pthread_mutex_unlock(&rt->post_lock);
 }
 
+void rt_at_turn_end(struct post *post)
+{
+	struct runtime *rt = the_rt;
+	assert(rt);
+	post->next = rt->turn_ends;
+	rt->turn_ends = post;
+}
+
+void rt_turn_end_cancel(struct post *post)
+{
+	struct runtime *rt = the_rt;
+	assert(rt);
+	for (struct post **at = &rt->turn_ends; *at; at = &(*at)->next)
+		if (*at == post) {
+			*at = post->next;
+			return;
+		}
+}
+
 void rt_outstanding(int by)
 {
 	assert(the_rt);

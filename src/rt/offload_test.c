@@ -154,6 +154,60 @@ static void foreign_descriptors(void **state)
 	run_in(false, 0, waits_for_fd, NULL);
 }
 
+/* --- the end of a turn --- */
+
+struct ending {
+	struct post post, taken_back;
+	int ran, others_before;
+	const int *others;
+};
+
+static void turn_ended(struct post *post)
+{
+	struct ending *e = container_of(post, struct ending, post);
+	e->ran++;
+	e->others_before = *e->others;
+}
+
+static void never(struct post *post)
+{
+	fail();
+}
+
+static void count_one(void *arg)
+{
+	++*(int *)arg;
+}
+
+/* Behind every fiber of the turn, whatever order the seed gives them, and before the next. */
+static void ends_turns(void *arg)
+{
+	int others = 0;
+	struct ending e = {.post.fn = turn_ended, .taken_back.fn = never, .others = &others};
+	struct group g;
+	struct err err;
+
+	group_init(&g, "others");
+	for (int i = 0; i < 10; i++)
+		assert_true(group_go(&g, "other", count_one, &others, &err));
+	assert_true(rt_yield(&err)); /* now all run in one turn with us */
+	rt_at_turn_end(&e.taken_back);
+	rt_at_turn_end(&e.post);
+	rt_turn_end_cancel(&e.taken_back);
+	rt_turn_end_cancel(&e.taken_back);
+	assert_int_equal(e.ran, 0);
+	assert_true(rt_yield(&err));
+	assert_int_equal(e.ran, 1);
+	assert_int_equal(e.others_before, 10);
+	assert_true(rt_yield(&err));
+	assert_int_equal(e.ran, 1);
+	rt_at_turn_end(&e.post);
+	assert_true(rt_yield(&err));
+	assert_int_equal(e.ran, 2);
+	group_done(&g);
+}
+BOTH(ends_turns)
+
 static void raise_twice(void *arg)
 {
 	struct err err;
@@ -187,7 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TWO_TESTS(offloads),	       cmocka_unit_test(late_offload_is_dropped),
 		TWO_TESTS(posts_from_threads), cmocka_unit_test(foreign_descriptors),
-		cmocka_unit_test(signals),
+		cmocka_unit_test(signals),     TWO_TESTS(ends_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

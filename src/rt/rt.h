@@ -113,6 +113,11 @@ struct post {
 	void (*fn)(struct post *post);
 };
 void rt_post(struct post *post);
+/* Loop thread: fn runs when the fibers that are runnable now have run, before the loop looks outside; so a thread is
+ * woken once for all that a turn has made for it. Not given again before fn has run. */
+void rt_at_turn_end(struct post *post);
+/* Takes it back; nothing happens when fn has run already. */
+void rt_turn_end_cancel(struct post *post);
 /* Loop thread. A service thread that will rt_post counts as outstanding, so that fake time does not
  * jump past it. */
 void rt_outstanding(int by);

@@ -68,6 +68,7 @@ struct runtime {
 	pthread_mutex_t post_lock;
 	pthread_cond_t post_here; /* the fake backend sleeps on it while threads are outstanding */
 	struct post *posts, **posts_end;
+	struct post *turn_ends; /* the loop thread's own */
 	int outstanding;
 	struct offload_pool *pool;
 
