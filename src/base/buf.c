@@ -83,7 +83,23 @@ void buf_str(struct buf *b, struct str s)
 
 void buf_char(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if (b->n < b->capacity && !b->is_overflown)
+		b->p[b->n++] = c;
+	else
+		buf_add(b, &c, 1);
+}
+
+void buf_int(struct buf *b, int64_t value)
+{
+	char digits[20], *p = digits + sizeof(digits);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+	do {
+		*--p = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (value < 0)
+		*--p = '-';
+	buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -146,10 +162,27 @@ static void json_char(struct buf *b, struct str c)
 		buf_str(b, c);
 }
 
+/* How many bytes stand for themselves in a JSON string. */
+static size_t json_plain(struct str s)
+{
+	size_t n = 0;
+	for (; n < s.n; n++) {
+		unsigned char c = (unsigned char)s.p[n];
+		if (c < ' ' || c >= 0x7F || c == '"' || c == '\\')
+			break;
+	}
+	return n;
+}
+
 void buf_json(struct buf *b, struct str s)
 {
 	buf_char(b, '"');
 	while (s.n) {
+		size_t plain = json_plain(s);
+		buf_add(b, s.p, plain);
+		s = str_skip(s, plain);
+		if (s.n == 0)
+			break;
 		size_t n = str_utf8_next(s);
 		if (n)
 			json_char(b, str_slice(s, 0, n));
@@ -162,13 +195,18 @@ void buf_json(struct buf *b, struct str s)
 
 void buf_escaped(struct buf *b, struct str s)
 {
+	size_t done = 0;
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
+		if (c >= ' ' && c < 0x7F && c != '\\')
+			continue;
+		buf_add(b, s.p + done, i - done);
+		done = i + 1;
 		if (c == '\\')
 			buf_str(b, STR("\\\\"));
-		else if (c >= ' ' && c < 0x7F)
-			buf_char(b, (char)c);
 		else
 			buf_printf(b, "\\x%02x", c);
 	}
+	if (done < s.n)
+		buf_add(b, s.p + done, s.n - done);
 }

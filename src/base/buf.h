@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 
 struct buf {
 	char *p;
@@ -28,6 +29,7 @@ void buf_shrink(struct buf *b); /* gives unused memory back; an empty buffer kee
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_str(struct buf *b, struct str s);
 void buf_char(struct buf *b, char c);
+void buf_int(struct buf *b, int64_t value); /* decimal */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));

@@ -46,6 +46,24 @@ static void prints_to_the_last_byte(void **state)
 	}
 }
 
+static void writes_numbers(void **state)
+{
+	static const int64_t values[] = {0, 7, -7, 10, 1234567890123, INT64_MAX, INT64_MIN};
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		auto_buf struct buf b = {.max = 100};
+		char text[32];
+		snprintf(text, sizeof(text), "%lld", (long long)values[i]);
+		buf_int(&b, values[i]);
+		assert_str(buf_view(&b), text);
+	}
+	auto_buf struct buf small = {.max = 2};
+	buf_int(&small, 100);
+	assert_false(buf_ok(&small));
+	assert_int_equal(small.n, 0);
+	buf_char(&small, '1'); /* sticky, though there is room */
+	assert_int_equal(small.n, 0);
+}
+
 static void drops_and_shrinks(void **state)
 {
 	auto_buf struct buf b;
@@ -95,6 +113,7 @@ int main(void)
 		cmocka_unit_test(grows_to_its_maximum),
 		cmocka_unit_test(overflow_changes_nothing),
 		cmocka_unit_test(prints_to_the_last_byte),
+		cmocka_unit_test(writes_numbers),
 		cmocka_unit_test(drops_and_shrinks),
 		cmocka_unit_test(escapes),
 	};

@@ -9,6 +9,7 @@
 
 #define VALUE_MAX  1024
 #define FIELDS_MAX 32768                      /* no field begins past this */
+#define LINE_USUAL 512
 #define LINE_MAX_  (FIELDS_MAX + 8 * VALUE_MAX) /* worst case of the last field fits */
 
 static void sink_stderr(void *arg, enum log_level level, struct str line);
@@ -95,10 +96,12 @@ static void add_field(struct buf *b, const struct log_field *f)
 		buf_json(b, str_from(f->key));
 		buf_char(b, ':');
 	} else {
-		buf_printf(b, " %s=", f->key);
+		buf_char(b, ' ');
+		buf_str(b, str_from(f->key));
+		buf_char(b, '=');
 	}
 	if (f->is_number)
-		buf_printf(b, "%lld", (long long)f->number);
+		buf_int(b, f->number);
 	else if (target.format == LOG_JSON)
 		buf_json(b, text);
 	else
@@ -117,6 +120,7 @@ void log_write(enum log_level level, const char *name, const struct log_field *f
 	auto_buf struct buf b = {.max = LINE_MAX_};
 	if (!log_is_on(level))
 		return;
+	buf_reserve(&b, LINE_USUAL);
 	struct str now = wall_rfc3339(target.now(), time);
 	if (target.format == LOG_JSON)
 		buf_printf(&b, "{\"time\":\"%.*s\",\"level\":\"%s\",\"event\":\"%s\"", STR_ARG(now),

@@ -136,6 +136,7 @@ static struct item *item_new(const struct trail *t)
 	item->ref = (struct str){mem_cstr(t->ref), t->ref.n};
 	buf_init(&item->body, TRAIL_MAX);
 	buf_init(&item->words, WORDS_MAX);
+	buf_reserve(&item->body, 1024); /* most fit; what is left over is given back */
 	trail_encode(t, &item->body);
 	add_words(&item->words, t);
 	buf_shrink(&item->body);

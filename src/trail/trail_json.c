@@ -5,28 +5,37 @@
 #include "cause/cause.h"
 #include "trail/json.h"
 
-#include <inttypes.h>
-
 /* A full trail with a thousand recipients, every byte as \uXXXX, and the frame of its entries. */
 #define JSON_MAX (4 * 1024 * 1024)
+
+/* By hand: these lines are written for every message, twice. */
+static void add_key(struct buf *out, const char *key)
+{
+	buf_str(out, STR(",\""));
+	buf_str(out, str_from(key));
+	buf_str(out, STR("\":"));
+}
 
 static void add_text(struct buf *out, const char *key, struct str value)
 {
 	if (value.n == 0)
 		return;
-	buf_printf(out, ",\"%s\":", key);
+	add_key(out, key);
 	buf_json(out, value);
 }
 
 static void add_int(struct buf *out, const char *key, int64_t value)
 {
-	if (value != 0)
-		buf_printf(out, ",\"%s\":%" PRId64, key, value);
+	if (value == 0)
+		return;
+	add_key(out, key);
+	buf_int(out, value);
 }
 
 static void encode_entry(const struct trail_entry *e, struct buf *out)
 {
-	buf_printf(out, "{\"at\":%" PRId64, e->at.us);
+	buf_str(out, STR("{\"at\":"));
+	buf_int(out, e->at.us);
 	add_int(out, "took", e->took);
 	add_text(out, "check", e->check);
 	add_text(out, "result", e->result);
@@ -41,7 +50,8 @@ void trail_encode(const struct trail *t, struct buf *out)
 {
 	char ip[IP_TEXT_MAX];
 
-	buf_printf(out, "{\"begun\":%" PRId64, t->begun.us);
+	buf_str(out, STR("{\"begun\":"));
+	buf_int(out, t->begun.us);
 	add_text(out, "ref", t->ref);
 	if (t->client.family)
 		add_text(out, "client", ip_text(t->client, ip));
