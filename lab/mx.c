@@ -37,8 +37,6 @@ struct talk {
 	char sender[320];
 };
 
-AUTO_DEFINE(stream, struct stream *, stream_close);
-
 static struct lab_host_count *count_of(struct talk *t)
 {
 	return &t->mx->counts[t->habit - lab_habits];
@@ -275,12 +273,12 @@ WAITS static void talk_run(struct talk *t)
 WAITS static void talk_fiber(void *arg)
 {
 	struct talk *t = arg;
-	AUTO(stream) struct stream *s = t->stream;
 	struct deadline deadline;
 
 	deadline_push(&deadline, SESSION_MAX, "lab session");
 	talk_run(t);
 	deadline_pop(&deadline);
+	stream_close(t->stream);
 	free(t);
 }
 
