@@ -19,7 +19,11 @@ first_valid_uid = 1
 postmaster_address = postmaster@users.dovecot.test
 lmtp_save_to_detail_mailbox = no
 recipient_delimiter = +
-mail_plugins =
+mail_plugins = quota
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:storage=1G
+}}
 passdb {{
   driver = passwd-file
   args = {home}/users
@@ -46,7 +50,7 @@ service stats {{
 
 
 class Dovecot:
-    """Users anna and joe at users.dovecot.test; joe's mailbox is open, full's quota is used up."""
+    """Users anna, joe and full at users.dovecot.test; full's quota has no room for any message."""
 
     def __init__(self, site):
         account("dovecot")
@@ -55,9 +59,9 @@ class Dovecot:
         who = pwd.getpwnam(GATE_USER)
         self.socket = os.path.join(self.home, "run", "lmtp")
         users = ""
-        for user in ("anna", "joe"):
+        for user in ("anna", "joe", "full"):
             home = site.home(f"dovecot/{user}", GATE_USER, 0o700)
-            users += f"{user}@users.dovecot.test:{{PLAIN}}x:{who.pw_uid}:{who.pw_gid}::{home}::\n"
+            users += f"{user}@users.dovecot.test:{{PLAIN}}x:{who.pw_uid}:{who.pw_gid}::{home}::{'userdb_quota_rule=*:bytes=1' if user == 'full' else ''}\n"
         site.write("dovecot/users", users)
         config = site.write("dovecot/dovecot.conf", CONF.format(home=self.home, host=HOST, port=site.port))
         self.process = start_process(["/usr/sbin/dovecot", "-F", "-c", config], os.path.join(self.home, "out"))

@@ -37,7 +37,7 @@ mail:
        message = 5.7.1 We take no bounces
   accept
 rcpt:
-  deny !domains = +local
+  deny !domains = +local : here.test
        message = 5.7.1 Relaying denied
   defer condition = ${{if eq{{$received_ip_address}}{{{greylists}}}}}
         set acl_m_grey = ${{readsocket{{inet:{policy}}}{{request=smtpd_access_policy\nprotocol_state=RCPT\n\
@@ -52,6 +52,12 @@ data:
        message = 5.7.1 Not of our taste
   accept
 begin routers
+relay:
+  driver = manualroute
+  domains = here.test
+  route_list = * 127.0.0.1
+  self = send
+  transport = relay
 users:
   driver = accept
   domains = !all.exim.test : +local
@@ -73,6 +79,11 @@ everybody:
   maildir_format
   directory = {home}/mail/everybody
   create_directory
+relay:
+  driver = smtp
+  port = {relay_port}
+  hosts_try_chunking = *
+  message_linelength_limit = 1G
 begin retry
 * * F,1h,5s
 """
@@ -92,7 +103,7 @@ class Exim:
         for name in ("spool", "mail"):
             site.home(os.path.join("exim", name), "Debian-exim", 0o750)
         self.config = site.write("exim.conf", CONF.format(
-            domains=" : ".join(DOMAINS), home=self.home, port=site.port, policy=policy, host=HOST, greylists=GREYLISTS,
+            domains=" : ".join(DOMAINS), home=self.home, port=site.port, relay_port=site.relay_port, policy=policy, host=HOST, greylists=GREYLISTS,
             refuses_null=REFUSES_NULL, without_chunking=WITHOUT_CHUNKING))
         self.process = None
 

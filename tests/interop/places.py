@@ -14,13 +14,14 @@ GATE_USER = "nobody"
 
 
 class Site:
-    """A directory that the peers' accounts can reach, and the port of every mail host in it."""
+    """A directory that the peers' accounts can reach, the port of every mail host in it, and the one gate that they relay to."""
 
     def __init__(self):
         assert os.geteuid() == 0, "mail servers change accounts: run the interop tests as root, as CI does"
         self.directory = tempfile.mkdtemp(prefix="postern-interop-")
         os.chmod(self.directory, 0o755)
         self.port = free_port("127.8.0.1")
+        self.relay_port = free_port()   # where Exim and Postfix send mail for here.test
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)

@@ -38,6 +38,10 @@ virtual_alias_maps = texthash:{home}/aliases
 alias_maps =
 alias_database =
 mynetworks =
+relay_domains = here.test
+relay_recipient_maps =
+relay_transport = relay:[127.0.0.1]:{relay_port}
+smtp_tls_security_level = may
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_peername_lookup = no
 smtpd_client_connection_rate_limit = 0
@@ -101,7 +105,7 @@ class Postfix:
         self.write("aliases", "@all.postfix.test anna@users.postfix.test\n")
         self.write("senders", "<> 550 5.7.1 We take no bounces\n")
         self.write("header_checks", "/^X-Refuse: yes/ REJECT 5.7.1 Not of our taste\n")
-        self.write("main.cf", MAIN.format(home=self.home, root=PEERS, uid=nobody.pw_uid, gid=nobody.pw_gid, policy=policy,
+        self.write("main.cf", MAIN.format(home=self.home, root=PEERS, uid=nobody.pw_uid, gid=nobody.pw_gid, policy=policy, relay_port=site.relay_port,
                                           destinations=", ".join(d for d in DOMAINS if d != "all.postfix.test")))
         self.write("master.cf", MASTER.format(host=HOST, greylists=GREYLISTS, refuses_null=REFUSES_NULL, port=site.port,
                                               refuses_null_at_rcpt=REFUSES_NULL_AT_RCPT, without_chunking=WITHOUT_CHUNKING))
