@@ -40,3 +40,13 @@ def test_no_global_name_twice():
             if seen.setdefault(name, where.rsplit(":", 1)[0]) != where.rsplit(":", 1)[0]:
                 twice.add(name)
     assert not twice, twice
+
+
+def test_sample_and_manual_are_what_the_tables_say():
+    postern = os.path.join(os.environ.get("POSTERN_BUILD", os.path.join(TOP, "build-test")), "src", "postern")
+    sample = subprocess.run([postern, "check-config", "--print-sample"], capture_output=True, text=True, check=True).stdout
+    manual = subprocess.run(["tools/make-conf-manual"], input=sample, capture_output=True, text=True, check=True, cwd=TOP).stdout
+    with open(os.path.join(TOP, "samples", "postern.conf")) as f:
+        assert f.read() == sample, "run: build/postern check-config --print-sample > samples/postern.conf"
+    with open(os.path.join(TOP, "man", "postern.conf.5")) as f:
+        assert f.read() == manual, "run: tools/make-conf-manual < samples/postern.conf > man/postern.conf.5"
