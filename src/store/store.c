@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A store: its file, its sources and the fiber that writes behind. While nothing changes nothing runs;
- * after a first change the writer gathers for half a second and writes all that came.
+ * after a first change the writer gathers for a tenth of a second and writes all that came: long enough for most
+ * messages to be delivered before their story is written, short enough not to take a processor for long.
  */
 #include "store/store.h"
 
@@ -12,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define GATHER       (500 * USEC_MS)
+#define GATHER       (100 * USEC_MS)
 #define RETRY_FIRST  USEC_S
 #define RETRY_MAX    USEC_MIN
 /* Rounds of one flush; each takes up to a few thousand rows of every source. */
