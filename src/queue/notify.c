@@ -40,6 +40,15 @@ static WAITS bool look_for_route_back(struct attempt *a, struct err *err)
 	return true;
 }
 
+static WAITS bool has_route_back(struct attempt *a, bool *is, struct err *err)
+{
+	if (!a->is_route_back_known && !look_for_route_back(a, err))
+		return false;
+	a->is_route_back_known = true;
+	*is = a->has_route_back;
+	return true;
+}
+
 bool notify_is_wanted(struct attempt *a, const struct spool_rcpt *r, bool *is, struct err *err)
 {
 	*is = false;
@@ -47,11 +56,7 @@ bool notify_is_wanted(struct attempt *a, const struct spool_rcpt *r, bool *is, s
 		return true; /* RFC 5321 6.1: never to the null reverse-path */
 	if (r->notify && !(r->notify & SMTP_NOTIFY_FAILURE))
 		return true; /* RFC 3461 4.1 */
-	if (!a->is_route_back_known && !look_for_route_back(a, err))
-		return false;
-	a->is_route_back_known = true;
-	*is = a->has_route_back;
-	return true;
+	return has_route_back(a, is, err);
 }
 
 /* --- what it says --- */
@@ -200,7 +205,12 @@ bool notify_send(struct attempt *a, enum notice what, const bool *picks, struct 
 	char ref[SPOOL_ID_MAX], of[SPOOL_ID_MAX];
 	struct spool_id id = spool_next_id(q->deps.spool);
 	struct str text = spool_id_text(id, ref);
+	bool has_way;
 	buf_init(&report, REPORT_MAX);
+	if (!has_route_back(a, &has_way, err))
+		return false;
+	if (!has_way) /* of a delay or a success; for what failed it was asked before */
+		return true;
 	build(a, what, picks, text, &report, &form);
 	if (!buf_ok(&report))
 		return err_temp(err, CAUSE_LOCAL_ERROR, "the report does not fit in %u bytes", REPORT_MAX);

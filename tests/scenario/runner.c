@@ -16,7 +16,7 @@
 
 #define SEEDS 3
 
-static void pass_statement(const struct statement *st, struct str rest)
+WAITS static void pass_statement(const struct statement *st, struct str rest)
 {
 	struct err err;
 
@@ -32,33 +32,33 @@ static void keep_statement(const struct statement *st, struct str rest)
 	script_set(script_word(st->number, &rest, "a name"), id);
 }
 
-static void start_statement(const struct statement *st, struct str rest)
+WAITS static void start_statement(const struct statement *st, struct str rest)
 {
 	world_start(st->number);
 }
 
-static void stop_statement(const struct statement *st, struct str rest)
+WAITS static void stop_statement(const struct statement *st, struct str rest)
 {
 	world_stop_slowly(st->number);
 }
 
-static void restart_statement(const struct statement *st, struct str rest)
+WAITS static void restart_statement(const struct statement *st, struct str rest)
 {
 	world_stop();
 	world_start(st->number);
 }
 
-static void reload_statement(const struct statement *st, struct str rest)
+WAITS static void reload_statement(const struct statement *st, struct str rest)
 {
 	world_reload(st->number);
 }
 
-static void crash_statement(const struct statement *st, struct str rest)
+WAITS static void crash_statement(const struct statement *st, struct str rest)
 {
 	world_crash(st->number, false);
 }
 
-static void power_statement(const struct statement *st, struct str rest)
+WAITS static void power_statement(const struct statement *st, struct str rest)
 {
 	world_crash(st->number, true);
 }
@@ -71,7 +71,7 @@ static void disk_statement(const struct statement *st, struct str rest)
 WAITS static void run_statement(const struct statement *st);
 
 /* `not STATEMENT`: it must fail. For the runner's own sake: an expectation that cannot fail proves nothing. */
-static void not_statement(const struct statement *st, struct str rest)
+WAITS static void not_statement(const struct statement *st, struct str rest)
 {
 	struct statement inner = *st;
 	int status = 0;
@@ -159,7 +159,7 @@ static void add_backend(void)
 	peer_statement(&backend, STR("backend 192.0.2.200"));
 }
 
-static void run_script(void *arg)
+WAITS static void run_script(void *arg)
 {
 	struct run *r = arg;
 	static struct scenario script;
