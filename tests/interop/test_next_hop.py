@@ -173,6 +173,7 @@ def test_a_next_hop_that_is_down(hop):
         peer.start()
     assert gate.ask("queue", "retry", "all")[0] == 0
     gate.wait_empty()
+    wait_until(lambda: arrived(peer, mark), "the message has arrived")
     assert len(arrived(peer, mark)) == 1
 
 
