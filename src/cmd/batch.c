@@ -92,7 +92,7 @@ WAITS static bool line_answer(struct slot *slot)
 	struct err err = {0};
 	json_error_t why;
 	bool is_bad = slot->n > LINE_MAX_ || is_too_deep(slot->text, slot->n);
-	AUTO(json) json_t *line = is_bad ? NULL : json_loadb(slot->text, slot->n, 0, &why);
+	AUTO(json) json_t *line = is_bad ? NULL : json_loadb(slot->text, slot->n, JSON_ALLOW_NUL, &why);
 
 	if (!json_is_object(line)) {
 		error_print(NULL, is_bad ? "line too long or nested too deep" : line ? "a line must be one JSON object" : why.text,
@@ -113,16 +113,6 @@ WAITS static bool line_answer(struct slot *slot)
 	return true;
 }
 
-WAITS static void line_fiber(void *arg)
-{
-	struct slot *slot = arg;
-
-	if (!line_answer(slot))
-		slot->batch->had_bad_line = true;
-	slot->is_done = true;
-	cond_broadcast(&slot->batch->moved);
-}
-
 static void done_print(struct batch *b)
 {
 	struct slot *slot;
@@ -134,6 +124,19 @@ static void done_print(struct batch *b)
 		b->head++;
 	}
 	fflush(stdout);
+}
+
+/* Printed as soon as it is its turn: who writes a line and waits for the answer must not wait for the next line. */
+WAITS static void line_fiber(void *arg)
+{
+	struct slot *slot = arg;
+	struct batch *b = slot->batch;
+
+	if (!line_answer(slot))
+		b->had_bad_line = true;
+	slot->is_done = true;
+	done_print(b);
+	cond_broadcast(&b->moved);
 }
 
 static void line_read(void *arg)
@@ -179,18 +182,12 @@ int batch_run(WAITS bool (*line)(void *arg, const json_t *line, struct buf *out,
 		bool is_blank = str_trim((struct str){r->text, (size_t)r->n}).n == 0;
 		if (!is_blank && !slot_fill(b, r, &err))
 			break;
-		while (b->tail - b->head == IN_FLIGHT && !b->slots[b->head % IN_FLIGHT].is_done &&
-		       cond_wait(&b->moved, "batch line", &err))
+		while (b->tail - b->head == IN_FLIGHT && cond_wait(&b->moved, "batch line", &err))
 			;
-		done_print(b);
 	}
-	while (b->head < b->tail) {
-		done_print(b);
-		if (b->head < b->tail && !cond_wait(&b->moved, "batch line", &err))
-			break;
-	}
+	while (b->head < b->tail && cond_wait(&b->moved, "batch line", &err))
+		;
 	group_done(&b->group);
-	done_print(b);
 	int status = b->had_bad_line ? EXIT_WARNING : EXIT_FINE;
 	reading_free(r);
 	free(b);

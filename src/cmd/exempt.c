@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `postern exempt`: edits the exceptions file; a running daemon sees the change within a second. */
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/conf_row.h"
 #include "cmd/cmd.h"
 #include "cmd/daemon_conf.h"
 #include "policy/exceptions.h"
+#include "rt/rt.h"
 
 static const char *const kind_names[] = {"sender", "domain", "client", "recipient"};
 static const char *const action_names[] = {"none", "never-ask", "accept", "refuse"};
@@ -47,7 +51,30 @@ static struct exceptions *exceptions_of(struct cmd *c, struct conf **conf, struc
 	return exceptions_open(daemon->exceptions);
 }
 
-int cmd_exempt_add(struct cmd *c)
+/* What root has just made is made readable for the account that the daemon becomes. */
+static bool open_to_daemon(const struct daemon_conf *conf, struct err *err)
+{
+	char path[4096], account[64];
+
+	if (geteuid() != 0)
+		return true;
+	snprintf(path, sizeof(path), "%.*s", STR_ARG(conf->exceptions));
+	snprintf(account, sizeof(account), "%.*s", STR_ARG(conf->user));
+	struct passwd *who = getpwnam(account);
+	if (who && chown(path, (uid_t)-1, who->pw_gid) != 0)
+		return err_temp(err, CAUSE_STORAGE, "%s: cannot be made readable for %s: %s", path, account, strerror(errno));
+	return true;
+}
+
+static bool file_exists(const struct daemon_conf *conf)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%.*s", STR_ARG(conf->exceptions));
+	return access(path, F_OK) == 0;
+}
+
+static int exempt_add(struct cmd *c)
 {
 	struct exception e = {.by = who()};
 	struct conf *conf;
@@ -72,7 +99,10 @@ int cmd_exempt_add(struct cmd *c)
 	struct exceptions *x = exceptions_of(c, &conf, &err);
 	if (!x)
 		return cmd_fail_err(EXIT_USAGE, &err);
-	int status = exceptions_add(x, &e, &err) ? EXIT_FINE : cmd_fail_err(EXIT_FAULT, &err);
+	const struct daemon_conf *daemon = conf_get(conf, &daemon_section);
+	bool is_new = !file_exists(daemon);
+	bool ok = exceptions_add(x, &e, &err) && (!is_new || open_to_daemon(daemon, &err));
+	int status = ok ? EXIT_FINE : cmd_fail_err(EXIT_FAULT, &err);
 	if (status == EXIT_FINE)
 		printf("Added: %s %s %s. `postern exempt list` shows all.\n", c->words[0], c->words[1], c->words[2]);
 	exceptions_close(x);
@@ -112,7 +142,7 @@ static void exception_print(void *arg, const struct exception *e)
 	l->n++;
 }
 
-int cmd_exempt_list(struct cmd *c)
+static int exempt_list(struct cmd *c)
 {
 	struct listing l = {.as_json = c->as_json};
 	struct conf *conf;
@@ -133,7 +163,7 @@ int cmd_exempt_list(struct cmd *c)
 	return EXIT_FINE;
 }
 
-int cmd_exempt_remove(struct cmd *c)
+static int exempt_remove(struct cmd *c)
 {
 	struct conf *conf;
 	struct err err;
@@ -151,4 +181,42 @@ int cmd_exempt_remove(struct cmd *c)
 		return cmd_fail_err(EXIT_FAULT, &err);
 	printf("%zu removed\n", removed);
 	return removed > 0 ? EXIT_FINE : EXIT_WARNING;
+}
+
+/* The file is read by the daemon's own code, which asks the runtime for the time. */
+struct exempting {
+	struct cmd *cmd;
+	int (*verb)(struct cmd *c);
+	int status;
+};
+
+static void exempt_fiber(void *arg)
+{
+	struct exempting *e = arg;
+
+	e->status = e->verb(e->cmd);
+}
+
+static int exempt_run(struct cmd *c, int (*verb)(struct cmd *c))
+{
+	struct exempting e = {c, verb, EXIT_INTERNAL};
+	struct rt_options options = {0};
+	struct err err;
+
+	return rt_run(&options, exempt_fiber, &e, &err) ? e.status : cmd_fail_err(EXIT_INTERNAL, &err);
+}
+
+int cmd_exempt_add(struct cmd *c)
+{
+	return exempt_run(c, exempt_add);
+}
+
+int cmd_exempt_list(struct cmd *c)
+{
+	return exempt_run(c, exempt_list);
+}
+
+int cmd_exempt_remove(struct cmd *c)
+{
+	return exempt_run(c, exempt_remove);
 }

@@ -132,6 +132,8 @@ WAITS static bool verify_line(void *arg, const json_t *line, struct buf *out, st
 		return err_perm(err, CAUSE_PROTOCOL, "address: a string is needed");
 	if (port && (!json_is_integer(port) || json_integer_value(port) < 1 || json_integer_value(port) > 65535))
 		return err_perm(err, CAUSE_PROTOCOL, "port: a number from 1 to 65535 is needed");
+	if (dns && !json_is_array(dns))
+		return err_perm(err, CAUSE_PROTOCOL, "dns: a list of [name, type, value] is needed");
 	if (!address_parse(&arena, text, true, &address, err))
 		return err_context(err, "address");
 	if (!script && !port && v->has_daemon)
