@@ -66,10 +66,12 @@ static void commit_settled(void *owner, struct item *it)
 	else if (it->segment)
 		body_let_go(c->body); /* it was written: the file goes when the cancel record is durable */
 	body_unref(c->body);
-	if (c->is_detached)
-		free(c);
-	else
+	if (!c->is_detached) {
 		cond_signal(&c->done);
+		return;
+	}
+	free(c);
+	spool_job_ends(s);
 }
 
 /* The stretches between `drop`; returns how many. */
@@ -159,6 +161,7 @@ static void detach(struct spool *s, struct commit *c)
 {
 	if (!writer_abandon(s->writer, &c->item)) {
 		c->is_detached = true;
+		spool_job_begins(s); /* closing waits: a cancel record may have to be submitted */
 		return;
 	}
 	body_unref(c->body);

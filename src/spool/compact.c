@@ -43,7 +43,6 @@ static bool is_worth_copying(const struct spool *s, const struct segment *g)
 static void again_later(struct spool *s)
 {
 	s->compaction.not_before = rt_now() + USEC_S;
-	house_wake_at(s, s->compaction.not_before);
 }
 
 static void compaction_ends(struct spool *s)
@@ -66,6 +65,7 @@ static void drop_settled(void *owner, struct item *it)
 		log_event(LOG_WARN_, "spool_reclaim_failed", LOG_I("segment", (int64_t)g->generation),
 		          LOG_C("error", strerrordesc_np(-error)));
 		again_later(s);
+		compact_poke(s);
 		return;
 	}
 	if (g->is_damaged)
@@ -156,7 +156,6 @@ static void submit_copy(struct spool *s, struct message *m)
 	c->from_offset = m->offset;
 	c->from_meta_length = m->meta_length;
 	c->from_body_length = m->body_length;
-	c->from_body_sum = m->body_sum;
 	c->notes_n = (uint32_t)size.n;
 	struct pen w = {c->notes, 0};
 	message_encode_notes(m, &w);
@@ -181,10 +180,11 @@ static void copy_slice(struct spool *s, struct segment *g)
 void compact_poke(struct spool *s)
 {
 	struct segment *g = oldest(s);
-	if (!g || !g->is_sealed || s->compaction.segment || s->is_closing ||
-	    rt_now() < s->compaction.not_before)
+	if (!g || !g->is_sealed || s->compaction.segment || s->is_closing)
 		return;
-	if (list_is_empty(&g->messages))
+	if (rt_now() < s->compaction.not_before)
+		house_wake_at(s, s->compaction.not_before);
+	else if (list_is_empty(&g->messages))
 		drop(s, g);
 	else if (is_worth_copying(s, g))
 		copy_slice(s, g);

@@ -163,6 +163,30 @@ static void check_index(struct checker *c, struct recovery *r)
 			violation(c, "a message that nobody sent");
 }
 
+static void count_file(void *arg, const char *name, uint8_t *bytes, size_t n)
+{
+	++*(size_t *)arg;
+}
+
+static void count_made(void *arg, const char *name, uint8_t *bytes, size_t n)
+{
+	*(size_t *)arg += str_ends(str_from(name), STR(".new"));
+}
+
+/* Nothing is left behind that nobody will ever look at. */
+static void check_tidy(struct checker *c, const struct recovery *r, struct sim *image)
+{
+	size_t large = 0, live = 0, left = 0;
+	auto_free struct message **all = index_sorted(&r->index);
+	for (size_t i = 0; i < r->index.n; i++)
+		live += all[i]->is_large;
+	sim_each_file(image, "spool/large", count_file, &large);
+	sim_each_file(image, "spool/incoming", count_file, &left);
+	sim_each_file(image, "spool/segments", count_made, &left);
+	if (large != live || left)
+		violation(c, "%zu bodies for %zu large messages, %zu other files", large, live, left);
+}
+
 static void check_disk(struct checker *c, struct sim *image)
 {
 	struct recovery r = {.io = sim_io(image)};
@@ -172,10 +196,12 @@ static void check_disk(struct checker *c, struct sim *image)
 		violation(c, "%s", err.text);
 		return;
 	}
-	if (recover(&r, &err))
+	if (recover(&r, &err)) {
 		check_index(c, &r);
-	else
+		check_tidy(c, &r, image);
+	} else {
 		violation(c, "%s", err.text);
+	}
 	recovery_done(&r);
 	spool_dirs_close(r.io, &r.dirs);
 }
@@ -365,24 +391,23 @@ WAITS static void client(void *arg)
 		act(run);
 }
 
-static struct run *the_run; /* what recovery tells goes here */
-
 /* A new process: what it finds is what there is from now on. */
 static void on_recovered(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size)
 {
-	struct mail *mail = mail_find(the_run->model, id.n);
+	struct run *run = arg;
+	struct mail *mail = mail_find(run->model, id.n);
 	if (!mail) {
-		violation(the_run->checker, "a message that nobody sent was recovered");
+		violation(run->checker, "a message that nobody sent was recovered");
 		return;
 	}
 	if (mail->is_refused && !mail->is_open)
-		violation(the_run->checker, "a refused message was recovered");
+		violation(run->checker, "a refused message was recovered");
 	mail->is_acked = true;
 	mail->is_refused = mail->is_open = false;
 	mail->done.made = mail->done.durable; /* the note was lost, within its window */
 	for (int i = 0; i < RCPTS; i++) {
 		struct promise *p = &mail->delivered[i];
-		p->made = p->durable = e->rcpts[i].state == RCPT_DELIVERED ? ++the_run->model->serial : NEVER;
+		p->made = p->durable = e->rcpts[i].state == RCPT_DELIVERED ? ++run->model->serial : NEVER;
 	}
 }
 
@@ -469,7 +494,6 @@ static void run_phases(struct checker *c, struct model *model, struct sim **disk
                        enum spool_sync skipped)
 {
 	struct run run = {.checker = c, .model = model, .image_every = image_every};
-	the_run = &run;
 	for (run.phase = 0; run.phase < phases && model->n + 200 < MAIL_MAX; run.phase++) {
 		/* The clock goes on, or ids would come again. */
 		struct rt_options options = {

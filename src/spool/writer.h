@@ -60,7 +60,6 @@ struct copy_item {
 	struct item item;
 	struct segment *from;    /* counted */
 	uint32_t from_offset, from_meta_length, from_body_length;
-	uint64_t from_body_sum;
 	bool is_unreadable;      /* settled with the error of reading the original */
 	bool is_damaged;         /* it was read, and is not what was written */
 	uint8_t *record;         /* memory of the body */
