@@ -414,7 +414,7 @@ def test_spool(world, tmp_path):
     assert not (one / f"{ids[1]}.eml").exists()
 
     # A flipped bit in a record is found, and what is whole can still be saved.
-    damage(os.path.join(world.directory, "spool"), b"Subject: waiting 0")
+    damage(os.path.join(world.directory, "spool", "segments"), b"Subject: waiting 0")
     status, said = world.ask("spool", "check")
     assert status == 2 and "damaged" in said, said
     saved = tmp_path / "saved"
