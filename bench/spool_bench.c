@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Durable messages a second: the spool beside one file and fsync each, at several numbers of senders at once.
+ * Durable messages a second: the spool beside one file and fsync each, at several numbers of
+ *senders at once.
  *
  *	spool_bench [DIRECTORY [SECONDS [BYTES]]]
  *
- * Both sides keep the same promise (bytes and name on disk before the answer) and both let go of a message as soon as
- * it is answered, as a gate does whose next hop is up. The peer writes, fsyncs, renames into place and fsyncs the
- * directory, with a thread for each sender, which is the kindest way to run it.
+ * Both sides keep the same promise (bytes and name on disk before the answer) and both let go of a
+ *message as soon as it is answered, as a gate does whose next hop is up. The peer writes, fsyncs,
+ *renames into place and fsyncs the directory, with a thread for each sender, which is the kindest
+ *way to run it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,13 +57,15 @@ static struct {
 WAITS static void send_until(void *arg)
 {
 	static struct spool_rcpt rcpt = {.address = {"user@example.org", 16}};
-	const struct spool_envelope e = {.sender = {"sender@example.net", 18}, .rcpts = &rcpt, .n_rcpts = 1};
+	const struct spool_envelope e = {
+		.sender = {"sender@example.net", 18}, .rcpts = &rcpt, .n_rcpts = 1};
 	struct err err;
 	while (now() < run.until) {
 		struct spool_body *b = spool_body_new(run.spool);
 		struct spool_id id = spool_next_id(run.spool);
 		if (!spool_body_write(b, (struct str){message, bytes}, &err) ||
-		    !spool_accept(run.spool, id, &e, STR("Received: by bench\r\n"), NULL, 0, b, &err))
+		    !spool_accept(run.spool, id, &e, STR("Received: by bench\r\n"), NULL, 0, b,
+				  &err))
 			die("spool", err.text);
 		spool_note_done(run.spool, id);
 		run.n++;
@@ -123,9 +127,9 @@ static void *write_files(void *arg)
 		snprintf(name, sizeof(name), "m%u.%lu", w->number, w->n);
 		snprintf(temporary, sizeof(temporary), "t%s", name);
 		int fd = openat(peer_dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
-		if (fd < 0 || write(fd, message, bytes) != (ssize_t)bytes || fsync(fd) < 0 || close(fd) < 0 ||
-		    renameat(peer_dir, temporary, peer_dir, name) < 0 || fsync(peer_dir) < 0 ||
-		    unlinkat(peer_dir, name, 0) < 0)
+		if (fd < 0 || write(fd, message, bytes) != (ssize_t)bytes || fsync(fd) < 0 ||
+		    close(fd) < 0 || renameat(peer_dir, temporary, peer_dir, name) < 0 ||
+		    fsync(peer_dir) < 0 || unlinkat(peer_dir, name, 0) < 0)
 			die("one file each", strerror(errno));
 	}
 	return NULL;
@@ -166,11 +170,13 @@ int main(int argc, char **argv)
 	peer_dir = open(path, O_RDONLY | O_DIRECTORY);
 	if (peer_dir < 0)
 		die(path, strerror(errno));
-	printf("%8s %14s %14s %8s %16s\n", "senders", "spool msg/s", "files msg/s", "ratio", "messages a sync");
+	printf("%8s %14s %14s %8s %16s\n", "senders", "spool msg/s", "files msg/s", "ratio",
+	       "messages a sync");
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
 		double files = file_rate(counts[i]), spool = spool_rate(counts[i]);
 		printf("%8u %14.0f %14.0f %8.1f %16.1f\n", counts[i], spool, files, spool / files,
-		       (double)run.stats.accepted / (double)(run.stats.syncs ? run.stats.syncs : 1));
+		       (double)run.stats.accepted /
+			       (double)(run.stats.syncs ? run.stats.syncs : 1));
 		fflush(stdout);
 	}
 	close(peer_dir);

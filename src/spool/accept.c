@@ -37,7 +37,10 @@ static void commit_succeeded(struct spool *s, struct commit *c)
 	body_let_go(c->body);
 	if (c->is_detached) {
 		/* The asker has answered 451 meanwhile (README.md, window 3). */
-		struct item *cancel = spool_state_item(ITEM_CANCEL, it->id, STR_NONE, cancelled_settled);
+		if (s->is_ending)
+			return;
+		struct item *cancel =
+			spool_state_item(ITEM_CANCEL, it->id, STR_NONE, cancelled_settled);
 		cancel->is_large = it->is_large;
 		cancel->is_waited_for = true;
 		writer_submit(s->writer, cancel);
@@ -64,7 +67,8 @@ static void commit_settled(void *owner, struct item *it)
 	if (it->error == 0)
 		commit_succeeded(s, c);
 	else if (it->segment)
-		body_let_go(c->body); /* it was written: the file goes when the cancel record is durable */
+		body_let_go(c->body); /* it was written: the file goes when the cancel record is
+					 durable */
 	body_unref(c->body);
 	if (!c->is_detached) {
 		cond_signal(&c->done);
@@ -75,8 +79,8 @@ static void commit_settled(void *owner, struct item *it)
 }
 
 /* The stretches between `drop`; returns how many. */
-static uint32_t keep_ranges(const struct spool_range *drop, size_t n, uint64_t size, struct spool_range *kept,
-                            uint64_t *total)
+static uint32_t keep_ranges(const struct spool_range *drop, size_t n, uint64_t size,
+			    struct spool_range *kept, uint64_t *total)
 {
 	uint64_t from = 0;
 	uint32_t n_kept = 0;
@@ -103,8 +107,8 @@ static bool drop_is_sane(const struct spool_range *drop, size_t n, uint64_t size
 	return true;
 }
 
-static void meta_encode(struct pen *w, const struct spool_content *content, const struct spool_range *kept,
-                        const struct spool_envelope *e)
+static void meta_encode(struct pen *w, const struct spool_content *content,
+			const struct spool_range *kept, const struct spool_envelope *e)
 {
 	struct pen base = {w->p ? w->p + w->n + 4 : NULL, 0};
 	content_encode(&base, content, kept);
@@ -114,8 +118,9 @@ static void meta_encode(struct pen *w, const struct spool_content *content, cons
 	pen_u32(w, 0); /* no notes yet */
 }
 
-static struct commit *commit_new(struct spool_id id, const struct spool_envelope *e, struct str prefix,
-                                 const struct spool_range *drop, size_t n_drop, struct spool_body *body)
+static struct commit *commit_new(struct spool_id id, const struct spool_envelope *e,
+				 struct str prefix, const struct spool_range *drop, size_t n_drop,
+				 struct spool_body *body)
 {
 	auto_free struct spool_range *kept = mem_alloc((n_drop + 1) * sizeof *kept);
 	struct body_view view = body_view(body);
@@ -134,18 +139,18 @@ static struct commit *commit_new(struct spool_id id, const struct spool_envelope
 		return NULL;
 	struct commit *c = mem_resize(NULL, sizeof *c + RECORD_HEADER + meta + prefix.n);
 	*c = (struct commit){
-	        .item = {.kind = ITEM_ACCEPT,
-	                 .is_waited_for = true,
-	                 .is_large = view.is_large,
-	                 .id = id.n,
-	                 .head = c->head,
-	                 .head_n = (uint32_t)(RECORD_HEADER + meta + prefix.n),
-	                 .meta_length = (uint32_t)meta,
-	                 .tail = view.memory,
-	                 .settled = commit_settled},
-	        .body = body_ref(body),
-	        .size = content.size,
-	        .n_rcpts = content.n_rcpts,
+		.item = {.kind = ITEM_ACCEPT,
+			 .is_waited_for = true,
+			 .is_large = view.is_large,
+			 .id = id.n,
+			 .head = c->head,
+			 .head_n = (uint32_t)(RECORD_HEADER + meta + prefix.n),
+			 .meta_length = (uint32_t)meta,
+			 .tail = view.memory,
+			 .settled = commit_settled},
+		.body = body_ref(body),
+		.size = content.size,
+		.n_rcpts = content.n_rcpts,
 	};
 	cond_init(&c->done);
 	struct pen w = {c->head, RECORD_HEADER};
@@ -181,13 +186,15 @@ WAITS static bool commit_wait(struct spool *s, struct commit *c, struct err *err
 	return error == 0 || spool_failed(err, error, "write the spool");
 }
 
-bool spool_accept(struct spool *s, struct spool_id id, const struct spool_envelope *e, struct str prefix,
-                  const struct spool_range *drop, size_t n_drop, struct spool_body *body, struct err *err)
+bool spool_accept(struct spool *s, struct spool_id id, const struct spool_envelope *e,
+		  struct str prefix, const struct spool_range *drop, size_t n_drop,
+		  struct spool_body *body, struct err *err)
 {
 	assert(!s->is_closing && body);
 	assert(drop_is_sane(drop, n_drop, spool_body_size(body)));
 	if (n_drop > SPOOL_DROPS_MAX || e->n_rcpts > SPOOL_RCPTS_MAX)
-		return err_temp(err, CAUSE_LOCAL_ERROR, "too many recipients or ranges for one message");
+		return err_temp(err, CAUSE_LOCAL_ERROR,
+				"too many recipients or ranges for one message");
 	if (!body_settle(body, id, err))
 		return false;
 	if (n_drop && !body_view(body).is_large)

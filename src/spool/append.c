@@ -47,8 +47,9 @@ static struct item *cancel_for(const struct item *message)
 	return it;
 }
 
-/* After a failed write or sync nobody knows what is on the disk behind synced_end (and the kernel may say next time
- * that all is well). The next segment's header ends this one there, and says again what must not be lost. */
+/* After a failed write or sync nobody knows what is on the disk behind synced_end (and the kernel
+ * may say next time that all is well). The next segment's header ends this one there, and says
+ * again what must not be lost. */
 static void condemn(struct writer *w, int error)
 {
 	atomic_fetch_add(&w->sync_failures, 1);
@@ -126,7 +127,8 @@ static void seal(struct writer *w, struct segment *next)
 	event->sealed = w->current;
 	event->sealed_end = w->end;
 	writer_settle(w, &event->item);
-	/* Space that was allocated and not used; the new header says where it ends, so this needs no sync. */
+	/* Space that was allocated and not used; the new header says where it ends, so this needs
+	 * no sync. */
 	if (w->current && w->current->size > w->end)
 		w->io->truncate(w->io->self, w->current->fd, w->end);
 	if (w->recovered && w->recovered->size > w->previous_end)
@@ -135,7 +137,8 @@ static void seal(struct writer *w, struct segment *next)
 	w->recovered = NULL;
 }
 
-static bool take_reserve(struct writer *w, struct segment_header h, uint64_t need, struct segment **next)
+static bool take_reserve(struct writer *w, struct segment_header h, uint64_t need,
+			 struct segment **next)
 {
 	if (SEGMENT_DATA + need > w->conf.reserve)
 		return false;
@@ -151,11 +154,11 @@ bool append_roll(struct writer *w, uint64_t need, bool may_use_reserve)
 	if (w->current && !append_sync(w, SYNC_ROLL))
 		return false;
 	struct segment_header h = {
-	        .size = w->conf.segment_size,
-	        .generation = ++w->last_generation,
-	        .previous = w->current ? w->current->generation : w->previous,
-	        .previous_end = w->current ? w->end : w->previous_end,
-	        .previous_torn = w->current ? w->end : w->previous_torn,
+		.size = w->conf.segment_size,
+		.generation = ++w->last_generation,
+		.previous = w->current ? w->current->generation : w->previous,
+		.previous_end = w->current ? w->end : w->previous_end,
+		.previous_torn = w->current ? w->end : w->previous_torn,
 	};
 	if (SEGMENT_DATA + need > h.size)
 		h.size = (uint32_t)(SEGMENT_DATA + need);
@@ -189,7 +192,8 @@ static bool room(struct writer *w, const struct item *it, uint64_t need)
 	if (fits && it->kind == ITEM_COPY &&
 	    w->end + need <= w->current->size - w->current->size / 4)
 		return true;
-	return append_roll(w, need, !is_message(it)) && (!w->current->is_reserve || !is_message(it));
+	return append_roll(w, need, !is_message(it)) &&
+	       (!w->current->is_reserve || !is_message(it));
 }
 
 static void add_iov(struct writer *w, const void *p, size_t n)
@@ -202,22 +206,22 @@ static void add_iov(struct writer *w, const void *p, size_t n)
 static void place(struct writer *w, struct item *it)
 {
 	static const enum record_type types[] = {
-	        [ITEM_ACCEPT] = RECORD_ACCEPTED, [ITEM_NOTE] = RECORD_NOTE,
-	        [ITEM_DONE] = RECORD_DONE,       [ITEM_CANCEL] = RECORD_CANCELLED,
-	        [ITEM_COPY] = RECORD_COPIED,     [ITEM_END] = RECORD_END,
+		[ITEM_ACCEPT] = RECORD_ACCEPTED, [ITEM_NOTE] = RECORD_NOTE,
+		[ITEM_DONE] = RECORD_DONE,	 [ITEM_CANCEL] = RECORD_CANCELLED,
+		[ITEM_COPY] = RECORD_COPIED,	 [ITEM_END] = RECORD_END,
 	};
 	uint64_t seed = w->current->seed;
 	const uint8_t *meta = it->head + RECORD_HEADER, *body = meta + it->meta_length;
 	size_t body_n = it->head_n - RECORD_HEADER - it->meta_length;
 	struct record_header h = {
-	        .type = types[it->kind],
-	        .offset = w->end,
-	        .batch = w->synced_end,
-	        .meta_length = it->meta_length,
-	        .body_length = (uint32_t)(body_n + it->tail.n),
-	        .id = it->id,
-	        .meta_sum = record_sum(meta, it->meta_length, seed),
-	        .body_sum = record_sum_two(body, body_n, it->tail.p, it->tail.n, seed),
+		.type = types[it->kind],
+		.offset = w->end,
+		.batch = w->synced_end,
+		.meta_length = it->meta_length,
+		.body_length = (uint32_t)(body_n + it->tail.n),
+		.id = it->id,
+		.meta_sum = record_sum(meta, it->meta_length, seed),
+		.body_sum = record_sum_two(body, body_n, it->tail.p, it->tail.n, seed),
 	};
 	record_header_encode(&h, seed, it->head);
 	it->segment = w->current;
@@ -247,7 +251,8 @@ static bool is_whole(const struct copy_item *c, struct message_meta *meta)
 	       meta_decode((struct str){(const char *)bytes, h.meta_length}, meta);
 }
 
-/* The survivor's base with its present state behind it; the body as it is. False: settled with the error. */
+/* The survivor's base with its present state behind it; the body as it is. False: settled with the
+ * error. */
 static bool load_copy(struct writer *w, struct copy_item *c)
 {
 	struct message_meta meta;
@@ -261,7 +266,7 @@ static bool load_copy(struct writer *w, struct copy_item *c)
 		return false;
 	}
 	struct str body = {(const char *)c->record + RECORD_HEADER + c->from_meta_length,
-	                   c->from_body_length};
+			   c->from_body_length};
 	size_t bare = RECORD_HEADER + 4 + meta.base.n + c->notes_n;
 	size_t padded = bare + (8 - (bare + body.n) % 8) % 8;
 	c->item.head = mem_alloc(padded);

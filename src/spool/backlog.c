@@ -2,9 +2,9 @@
 /*
  * States that the disk does not take: kept in order, and bounded.
  *
- * A disk may be out for hours while the queue goes on trying and noting. Only the last state of each recipient counts,
- * and none of a message that has ended, so now and then the others are let go. What is left is bounded by
- * the messages that there are.
+ * A disk may be out for hours while the queue goes on trying and noting. Only the last state of
+ * each recipient counts, and none of a message that has ended, so now and then the others are let
+ * go. What is left is bounded by the messages that there are.
  */
 #include "spool/writer_inside.h"
 
@@ -12,7 +12,8 @@
 
 enum { PRUNE_FIRST = 4096 };
 
-/* Sorts so that what supersedes stands behind what is superseded: by message, then what it says, then order. */
+/* Sorts so that what supersedes stands behind what is superseded: by message, then what it says,
+ * then order. */
 struct key {
 	uint64_t id;
 	uint64_t what;
@@ -68,7 +69,8 @@ static bool is_superseded(const struct key *keys, size_t n, size_t i, bool has_e
 {
 	if (keys[i].item->kind != ITEM_NOTE)
 		return false;
-	return has_ended || (i + 1 < n && keys[i + 1].id == keys[i].id && keys[i + 1].what == keys[i].what);
+	return has_ended ||
+	       (i + 1 < n && keys[i + 1].id == keys[i].id && keys[i + 1].what == keys[i].what);
 }
 
 static void prune(struct writer *w)

@@ -27,8 +27,8 @@ struct body_file {
 struct spool_body {
 	struct spool *spool;
 	int refs;
-	int error;      /* sticky, -errno */
-	uint8_t *p;     /* the first bytes; all of them while there is no file */
+	int error;  /* sticky, -errno */
+	uint8_t *p; /* the first bytes; all of them while there is no file */
 	size_t n, capacity;
 	uint64_t size, reserved;
 	struct body_file *file;
@@ -75,6 +75,10 @@ static void removed(void *owner, struct item *it)
 /* By the writer, because it may block. Should it fail, the next start clears it away. */
 static void remove_file(struct spool *s, const struct body_file *f)
 {
+	if (s->is_ending) {
+		f->io->close(f->io->self, f->fd);
+		return;
+	}
 	struct file_item *it = mem_new(struct file_item);
 	it->item.kind = ITEM_FILE;
 	it->item.settled = removed;
@@ -96,7 +100,7 @@ static void file_free(struct spool *s, struct body_file *f)
 struct file_job {
 	struct spool *spool;
 	struct body_file *file;
-	bool is_last;        /* sync and move to large/ */
+	bool is_last; /* sync and move to large/ */
 	int large_dir;
 	char large_name[SPOOL_ID_MAX];
 	int error;
@@ -249,9 +253,11 @@ bool spool_body_write(struct spool_body *b, struct str bytes, struct err *err)
 		return true;
 	if (b->file)
 		return file_add(b, bytes, err);
-	/* Over the limit for the first time: the file gets what memory held, and memory keeps the head. */
+	/* Over the limit for the first time: the file gets what memory held, and memory keeps the
+	 * head. */
 	start_file(b);
-	return file_add(b, (struct str){(const char *)b->p, before}, err) && file_add(b, bytes, err);
+	return file_add(b, (struct str){(const char *)b->p, before}, err) &&
+	       file_add(b, bytes, err);
 }
 
 /* --- the end --- */
@@ -268,9 +274,9 @@ struct body_view body_view(const struct spool_body *b)
 	if (!b->file)
 		return (struct body_view){.memory = spool_body_head(b)};
 	return (struct body_view){
-	        .is_large = true,
-	        .file_size = b->file->written,
-	        .file_sum = XXH3_64bits_digest(b->file->sum),
+		.is_large = true,
+		.file_size = b->file->written,
+		.file_sum = XXH3_64bits_digest(b->file->sum),
 	};
 }
 

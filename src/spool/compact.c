@@ -2,12 +2,13 @@
 /*
  * Getting space back, strictly oldest segment first.
  *
- *	oldest sealed segment ──has live messages, too much is dead──► copied forward, a slice at a time ──┐
- *	        └──nothing live in it──────────────────────────────────────────────────────────────────────┴► dropped
+ *	oldest sealed segment ──has live messages, too much is dead──► copied forward, a slice at a
+ *time ──┐ └──nothing live in
+ *it──────────────────────────────────────────────────────────────────────┴► dropped
  *
- * The order is what makes it safe: the records that ended a message stand behind the message, so they go after it;
- * and a copy is synced before the original goes. A log of any other order would have to prove both
- * for each record.
+ * The order is what makes it safe: the records that ended a message stand behind the message, so
+ *they go after it; and a copy is synced before the original goes. A log of any other order would
+ *have to prove both for each record.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,10 +17,10 @@
 #include <stdlib.h>
 
 enum {
-	SLICE_MESSAGES = 64,       /* copied at once, so that new mail does not wait long behind them */
+	SLICE_MESSAGES = 64, /* copied at once, so that new mail does not wait long behind them */
 	SLICE_BYTES = 1 << 20,
-	DAMAGED_AFTER = 600,       /* rounds, a second each, in which a survivor cannot be read */
-	SEGMENTS_MANY = 16,        /* restarts leave short ones behind */
+	DAMAGED_AFTER = 600, /* rounds, a second each, in which a survivor cannot be read */
+	SEGMENTS_MANY = 16,  /* restarts leave short ones behind */
 };
 
 static struct segment *oldest(struct spool *s)
@@ -28,7 +29,8 @@ static struct segment *oldest(struct spool *s)
 	return l ? container_of(l, struct segment, link) : NULL;
 }
 
-/* Copying costs writes now and saves space later: at most as much space is dead as live, and some slack. */
+/* Copying costs writes now and saves space later: at most as much space is dead as live, and some
+ * slack. */
 static bool is_worth_copying(const struct spool *s, const struct segment *g)
 {
 	uint64_t used = s->sealed_used, live = s->live_bytes;
@@ -62,15 +64,16 @@ static void drop_settled(void *owner, struct item *it)
 	free(container_of(it, struct drop_item, item));
 	compaction_ends(s);
 	if (error < 0) {
-		log_event(LOG_WARN_, "spool_reclaim_failed", LOG_I("segment", (int64_t)g->generation),
-		          LOG_C("error", strerrordesc_np(-error)));
+		log_event(LOG_WARN_, "spool_reclaim_failed",
+			  LOG_I("segment", (int64_t)g->generation),
+			  LOG_C("error", strerrordesc_np(-error)));
 		again_later(s);
 		compact_poke(s);
 		return;
 	}
 	if (g->is_damaged)
 		log_event(LOG_WARN_, "spool_damaged_kept", LOG_I("segment", (int64_t)g->generation),
-		          LOG_C("where", "damaged/"));
+			  LOG_C("where", "damaged/"));
 	link_remove(&g->link);
 	s->n_segments--;
 	s->sealed_used -= g->used;
@@ -94,8 +97,9 @@ static void drop(struct spool *s, struct segment *g)
 void spool_lose_message(struct spool *s, struct message *m)
 {
 	char id[SPOOL_ID_MAX];
-	log_event(LOG_ERROR_, "spool_message_damaged", LOG_S("id", spool_id_text((struct spool_id){m->id}, id)),
-	          LOG_I("segment", (int64_t)m->segment->generation));
+	log_event(LOG_ERROR_, "spool_message_damaged",
+		  LOG_S("id", spool_id_text((struct spool_id){m->id}, id)),
+		  LOG_I("segment", (int64_t)m->segment->generation));
 	s->damaged++;
 	m->segment->is_damaged = true;
 	index_remove(&s->index, m->id);
@@ -117,7 +121,8 @@ static void copied(struct spool *s, const struct copy_item *c)
 		return;
 	}
 	s->compaction.has_failed = true;
-	/* Failing to write it somewhere else says nothing about the message; failing to read it may pass. */
+	/* Failing to write it somewhere else says nothing about the message; failing to read it may
+	 * pass. */
 	s->compaction.is_unreadable |= c->is_unreadable;
 	if (c->is_damaged || (c->is_unreadable && c->from->unreadable_rounds >= DAMAGED_AFTER))
 		spool_lose_message(s, m);
@@ -168,7 +173,8 @@ static void copy_slice(struct spool *s, struct segment *g)
 	unsigned n = 0;
 	uint64_t bytes = 0;
 	s->compaction.segment = g;
-	list_each(it, &g->messages) {
+	list_each(it, &g->messages)
+	{
 		struct message *m = container_of(it, struct message, in_segment);
 		submit_copy(s, m);
 		bytes += message_record_size(m);

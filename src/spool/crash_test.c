@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Power cuts and kills at any moment: what was acknowledged is there, what was refused is not, and no sync can be
- * left out.
+ * Power cuts and kills at any moment: what was acknowledged is there, what was refused is not, and
+ * no sync can be left out.
  *
- * A workload runs on the simulated disk. After each change of the disk, and after each answer, crash images are made
- * and recovered, and compared with a model of what the spool has promised until then. The workload
- * itself goes through power cuts, kills and failing syncs. Seeded throughout.
+ * A workload runs on the simulated disk. After each change of the disk, and after each answer,
+ * crash images are made and recovered, and compared with a model of what the spool has promised
+ * until then. The workload itself goes through power cuts, kills and failing syncs. Seeded
+ * throughout.
  */
 #include "base/auto.h"
 #include "base/log.h"
@@ -24,7 +25,7 @@ enum { MAIL_MAX = 600, CLIENTS = 5, RCPTS = 2, NEVER = 0 };
 /* --- the model: what was promised, and when (a serial number of events) --- */
 
 struct promise {
-	uint64_t made;    /* said to the spool; NEVER: not */
+	uint64_t made;	  /* said to the spool; NEVER: not */
 	uint64_t durable; /* must survive from here on; NEVER: not yet */
 };
 struct mail {
@@ -39,8 +40,9 @@ struct model {
 	struct mail mails[MAIL_MAX];
 	size_t n;
 	uint64_t serial;
-	bool is_silent;   /* the process is dead: nobody hears its answers */
-	bool is_unlucky;  /* several syncs fail in a row: a cancel record may not get written (window 4) */
+	bool is_silent;	 /* the process is dead: nobody hears its answers */
+	bool is_unlucky; /* several syncs fail in a row: a cancel record may not get written (window
+			    4) */
 };
 
 static struct mail *mail_find(struct model *m, uint64_t id)
@@ -88,7 +90,8 @@ struct checker {
 	uint64_t random;
 };
 
-static void violation(struct checker *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void violation(struct checker *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 static void violation(struct checker *c, const char *format, ...)
 {
 	va_list args;
@@ -98,7 +101,8 @@ static void violation(struct checker *c, const char *format, ...)
 	va_end(args);
 }
 
-static void check_bytes(struct checker *c, struct recovery *r, const struct message *m, const struct mail *mail)
+static void check_bytes(struct checker *c, struct recovery *r, const struct message *m,
+			const struct mail *mail)
 {
 	struct stored stored = stored_of(m, r->io, &r->dirs);
 	if (m->size != mail->size + 2 || stored_check(&stored) < 0) {
@@ -106,7 +110,8 @@ static void check_bytes(struct checker *c, struct recovery *r, const struct mess
 		return;
 	}
 	auto_free uint8_t *got = mem_alloc((size_t)m->size);
-	if (stored_read(&stored, 0, got, (size_t)m->size) != (int64_t)m->size || memcmp(got, "P:", 2) != 0)
+	if (stored_read(&stored, 0, got, (size_t)m->size) != (int64_t)m->size ||
+	    memcmp(got, "P:", 2) != 0)
 		violation(c, "message %zu: cannot be read", mail - c->model->mails);
 	for (size_t i = 0; i < mail->size; i++)
 		if (got[i + 2] != byte_at(mail, i)) {
@@ -115,7 +120,8 @@ static void check_bytes(struct checker *c, struct recovery *r, const struct mess
 		}
 }
 
-static void check_states(struct checker *c, struct recovery *r, struct message *m, const struct mail *mail)
+static void check_states(struct checker *c, struct recovery *r, struct message *m,
+			 const struct mail *mail)
 {
 	struct stored stored = stored_of(m, r->io, &r->dirs);
 	struct message_meta meta;
@@ -123,8 +129,9 @@ static void check_states(struct checker *c, struct recovery *r, struct message *
 	auto_arena struct arena arena;
 	arena_init(&arena, SIZE_MAX);
 	uint8_t *record = arena_alloc(&arena, stored_meta_size(&stored));
-	if (stored_meta(&stored, record, true, &meta) < 0 || !envelope_decode(meta.envelope, &arena, &e) ||
-	    e.n_rcpts != RCPTS || !str_eq(e.sender, STR("s@example.net"))) {
+	if (stored_meta(&stored, record, true, &meta) < 0 ||
+	    !envelope_decode(meta.envelope, &arena, &e) || e.n_rcpts != RCPTS ||
+	    !str_eq(e.sender, STR("s@example.net"))) {
 		violation(c, "message %zu: no envelope", mail - c->model->mails);
 		return;
 	}
@@ -132,9 +139,11 @@ static void check_states(struct checker *c, struct recovery *r, struct message *
 	for (int i = 0; i < RCPTS; i++) {
 		bool is_delivered = e.rcpts[i].state == RCPT_DELIVERED;
 		if (mail->delivered[i].durable && !is_delivered)
-			violation(c, "message %zu: recipient %d would get it twice", mail - c->model->mails, i);
+			violation(c, "message %zu: recipient %d would get it twice",
+				  mail - c->model->mails, i);
 		if (!mail->delivered[i].made && is_delivered)
-			violation(c, "message %zu: recipient %d would never get it", mail - c->model->mails, i);
+			violation(c, "message %zu: recipient %d would never get it",
+				  mail - c->model->mails, i);
 	}
 }
 
@@ -142,7 +151,8 @@ static void check_index(struct checker *c, struct recovery *r)
 {
 	struct model *model = c->model;
 	if (r->damaged)
-		violation(c, "damage where only power failed: %.*s", STR_ARG(buf_view(&r->findings)));
+		violation(c, "damage where only power failed: %.*s",
+			  STR_ARG(buf_view(&r->findings)));
 	for (size_t i = 0; i < model->n; i++) {
 		struct mail *mail = &model->mails[i];
 		struct message *m = index_get(&r->index, mail->id);
@@ -184,7 +194,8 @@ static void check_tidy(struct checker *c, const struct recovery *r, struct sim *
 	sim_each_file(image, "spool/incoming", count_file, &left);
 	sim_each_file(image, "spool/segments", count_made, &left);
 	if (large != live || left)
-		violation(c, "%zu bodies for %zu large messages, %zu other files", large, live, left);
+		violation(c, "%zu bodies for %zu large messages, %zu other files", large, live,
+			  left);
 }
 
 static void check_disk(struct checker *c, struct sim *image)
@@ -247,7 +258,8 @@ static void on_change(void *arg, struct sim *disk)
 		crash_once(run->checker, disk);
 }
 
-/* Between two changes too: an answer that nothing on the disk backs yet is the worst mistake of all. */
+/* Between two changes too: an answer that nothing on the disk backs yet is the worst mistake of
+ * all. */
 static void answered(struct run *run)
 {
 	if (!run->model->is_silent && draw(run->checker) % 4 == 0)
@@ -261,8 +273,10 @@ static bool is_dead(struct run *run)
 	return run->model->is_silent;
 }
 
-static struct spool_rcpt rcpts[RCPTS] = {{.address = {"a@example.org", 13}}, {.address = {"b@example.org", 13}}};
-static const struct spool_envelope envelope = {.sender = {"s@example.net", 13}, .rcpts = rcpts, .n_rcpts = RCPTS};
+static struct spool_rcpt rcpts[RCPTS] = {{.address = {"a@example.org", 13}},
+					 {.address = {"b@example.org", 13}}};
+static const struct spool_envelope envelope = {
+	.sender = {"s@example.net", 13}, .rcpts = rcpts, .n_rcpts = RCPTS};
 
 WAITS static bool write_body(struct spool_body *b, const struct mail *mail, struct err *err)
 {
@@ -285,12 +299,13 @@ WAITS static struct mail *send_one(struct run *run)
 		return NULL;
 	struct mail *mail = &m->mails[m->n++];
 	uint64_t kind = draw(run->checker) % 8;
-	*mail = (struct mail){.seed = draw(run->checker) % 100000, .id = spool_next_id(run->spool).n};
+	*mail = (struct mail){.seed = draw(run->checker) % 100000,
+			      .id = spool_next_id(run->spool).n};
 	mail->size = (size_t)(draw(run->checker) % (kind == 0 ? 9000 : kind < 3 ? 3000 : 700));
 	struct spool_body *b = spool_body_new(run->spool);
 	uint64_t serial = m->serial;
-	bool ok = write_body(b, mail, &err) &&
-	          spool_accept(run->spool, (struct spool_id){mail->id}, &envelope, STR("P:"), NULL, 0, b, &err);
+	bool ok = write_body(b, mail, &err) && spool_accept(run->spool, (struct spool_id){mail->id},
+							    &envelope, STR("P:"), NULL, 0, b, &err);
 	if (!ok)
 		spool_body_drop(b);
 	if (is_dead(run))
@@ -307,7 +322,8 @@ WAITS static struct mail *send_one(struct run *run)
 
 static void deliver(struct run *run, struct mail *mail, int rcpt)
 {
-	static const struct spool_rcpt delivered = {.state = RCPT_DELIVERED, .attempts = 1, .last_reply = {"250 ok", 6}};
+	static const struct spool_rcpt delivered = {
+		.state = RCPT_DELIVERED, .attempts = 1, .last_reply = {"250 ok", 6}};
 	promise(run->model, &mail->delivered[rcpt]);
 	spool_note_rcpt(run->spool, (struct spool_id){mail->id}, (size_t)rcpt, &delivered);
 }
@@ -371,9 +387,11 @@ WAITS static void act(struct run *run)
 		break;
 	default:
 		if (draw(run->checker) % 3 == 0) {
-			/* Notes that nobody waits for are promised within a second, of a disk that takes any. */
+			/* Notes that nobody waits for are promised within a second, of a disk that
+			 * takes any. */
 			uint64_t serial = run->model->serial;
-			if (rt_sleep(2 * USEC_S, "test", &err) && !is_dead(run) && !run->model->is_unlucky) {
+			if (rt_sleep(2 * USEC_S, "test", &err) && !is_dead(run) &&
+			    !run->model->is_unlucky) {
 				settle_until(run->model, serial);
 				answered(run);
 			}
@@ -392,7 +410,8 @@ WAITS static void client(void *arg)
 }
 
 /* A new process: what it finds is what there is from now on. */
-static void on_recovered(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size)
+static void on_recovered(void *arg, struct spool_id id, const struct spool_envelope *e,
+			 uint64_t size)
 {
 	struct run *run = arg;
 	struct mail *mail = mail_find(run->model, id.n);
@@ -407,7 +426,8 @@ static void on_recovered(void *arg, struct spool_id id, const struct spool_envel
 	mail->done.made = mail->done.durable; /* the note was lost, within its window */
 	for (int i = 0; i < RCPTS; i++) {
 		struct promise *p = &mail->delivered[i];
-		p->made = p->durable = e->rcpts[i].state == RCPT_DELIVERED ? ++run->model->serial : NEVER;
+		p->made = p->durable =
+			e->rcpts[i].state == RCPT_DELIVERED ? ++run->model->serial : NEVER;
 	}
 }
 
@@ -418,7 +438,7 @@ static void before_recovery(struct model *m)
 	for (size_t i = 0; i < m->n; i++) {
 		struct mail *mail = &m->mails[i];
 		mail->is_open |= (!mail->is_acked && !mail->is_refused) ||
-		                 (mail->done.made && !mail->done.durable);
+				 (mail->done.made && !mail->done.durable);
 	}
 }
 
@@ -435,12 +455,12 @@ static void after_recovery(struct model *m)
 }
 
 static const struct spool_conf conf = {
-        .directory = {"spool", 5},
-        .segment_size = 24 * 1024,
-        .inline_max = 2048,
-        .inodes_min = 10,
-        .reserve = 16 * 1024,
-        .batch_max = 4,
+	.directory = {"spool", 5},
+	.segment_size = 24 * 1024,
+	.inline_max = 2048,
+	.inodes_min = 10,
+	.reserve = 16 * 1024,
+	.batch_max = 4,
 };
 
 WAITS static void process(void *arg)
@@ -450,7 +470,8 @@ WAITS static void process(void *arg)
 	struct err err;
 	group_init(&run->group, "spool");
 	before_recovery(run->model);
-	if (!spool_open(&conf, sim_io(run->disk), &run->group, on_recovered, run, &run->spool, &err)) {
+	if (!spool_open(&conf, sim_io(run->disk), &run->group, on_recovered, run, &run->spool,
+			&err)) {
 		if (!is_dead(run))
 			violation(run->checker, "cannot open: %s", err.text);
 		group_done(&run->group);
@@ -473,7 +494,8 @@ WAITS static void process(void *arg)
 	}
 }
 
-/* The process dies at any change, or right after it has unlinked something; syncs fail; both; or nothing happens. */
+/* The process dies at any change, or right after it has unlinked something; syncs fail; both; or
+ * nothing happens. */
 static bool arrange_phase(struct run *run)
 {
 	uint64_t luck = draw(run->checker) % 8;
@@ -483,21 +505,25 @@ static bool arrange_phase(struct run *run)
 	if (luck < 3)
 		sim_freeze_after(run->disk, 2 + draw(run->checker) % 160);
 	else if (luck < 5)
-		sim_freeze_after_call(run->disk, luck == 3 ? SIM_UNLINK : SIM_SYNC, 1 + draw(run->checker) % 6);
+		sim_freeze_after_call(run->disk, luck == 3 ? SIM_UNLINK : SIM_SYNC,
+				      1 + draw(run->checker) % 6);
 	if (luck == 0 || luck > 4)
-		sim_fault(run->disk, SIM_SYNC, 3 + (unsigned)(draw(run->checker) % 30), failures, 5);
+		sim_fault(run->disk, SIM_SYNC, 3 + (unsigned)(draw(run->checker) % 30), failures,
+			  5);
 	run->model->is_unlucky = failures > 1;
 	return is_killed;
 }
 
-static void run_phases(struct checker *c, struct model *model, struct sim **disk, unsigned phases, unsigned image_every,
-                       enum spool_sync skipped)
+static void run_phases(struct checker *c, struct model *model, struct sim **disk, unsigned phases,
+		       unsigned image_every, enum spool_sync skipped)
 {
 	struct run run = {.checker = c, .model = model, .image_every = image_every};
 	for (run.phase = 0; run.phase < phases && model->n + 200 < MAIL_MAX; run.phase++) {
 		/* The clock goes on, or ids would come again. */
 		struct rt_options options = {
-		        .is_fake = true, .seed = draw(c), .fake_wall = {(int64_t)(1 + run.phase) * 1000 * USEC_DAY}};
+			.is_fake = true,
+			.seed = draw(c),
+			.fake_wall = {(int64_t)(1 + run.phase) * 1000 * USEC_DAY}};
 		struct err err;
 		run.disk = *disk;
 		sim_set_cold(run.disk, 4);
@@ -512,19 +538,19 @@ static void run_phases(struct checker *c, struct model *model, struct sim **disk
 			return;
 		if (is_killed && draw(c) % 2) {
 			/* Not only the process, the machine. */
-			struct sim *after = sim_crash(*disk, (enum sim_crash)(draw(c) % 4), draw(c));
+			struct sim *after =
+				sim_crash(*disk, (enum sim_crash)(draw(c) % 4), draw(c));
 			sim_free(*disk);
 			*disk = after;
 		}
 	}
 }
 
-static void quiet(void *arg, enum log_level level, struct str line)
-{
-}
+static void quiet(void *arg, enum log_level level, struct str line) {}
 
 /* One history from an empty disk on. */
-static void run_history(struct checker *c, uint64_t seed, unsigned image_every, enum spool_sync skipped, uint64_t *syncs)
+static void run_history(struct checker *c, uint64_t seed, unsigned image_every,
+			enum spool_sync skipped, uint64_t *syncs)
 {
 	struct model *model = mem_new(struct model);
 	struct sim *disk = sim_new(seed);
@@ -557,7 +583,8 @@ static void nothing_acknowledged_is_lost(void **state)
 	assert_true(c.images >= 1000);
 }
 
-/* Each site left out by itself: some history turns red. Were a sync superfluous or untested, this would say so. */
+/* Each site left out by itself: some history turns red. Were a sync superfluous or untested, this
+ * would say so. */
 static void no_sync_can_be_left_out(void **state)
 {
 	for (int site = 0; site < SYNC_SITES; site++) {
@@ -568,17 +595,19 @@ static void no_sync_can_be_left_out(void **state)
 		while (!c.violations && seed < 60)
 			run_history(&c, ++seed, 3, (enum spool_sync)site, NULL);
 		print_message("without the sync of %-20s image %5llu: %s\n",
-		              spool_sync_name((enum spool_sync)site), (unsigned long long)c.images, c.first);
+			      spool_sync_name((enum spool_sync)site), (unsigned long long)c.images,
+			      c.first);
 		if (!c.violations)
-			fail_msg("the sync of %s can be left out", spool_sync_name((enum spool_sync)site));
+			fail_msg("the sync of %s can be left out",
+				 spool_sync_name((enum spool_sync)site));
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(nothing_acknowledged_is_lost),
-	        cmocka_unit_test(no_sync_can_be_left_out),
+		cmocka_unit_test(nothing_acknowledged_is_lost),
+		cmocka_unit_test(no_sync_can_be_left_out),
 	};
 	log_open(LOG_TEXT, LOG_INFO_, quiet, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,8 @@ static bool export_body(const struct stored *m, const char *to, const char *id, 
 	if (fd < 0)
 		return export_failed(err, path);
 	int64_t got;
-	for (uint64_t at = 0; (got = stored_read(m, at, chunk, EXPORT_CHUNK)) > 0; at += (uint64_t)got)
+	for (uint64_t at = 0; (got = stored_read(m, at, chunk, EXPORT_CHUNK)) > 0;
+	     at += (uint64_t)got)
 		if (!write_all(fd, chunk, (size_t)got))
 			return export_failed(err, path);
 	return got == 0 || !is_whole || spool_failed(err, (int)got, "read the spool");
@@ -62,15 +63,17 @@ static void add_text(struct buf *b, const char *key, struct str value)
 
 static void add_rcpt(struct buf *b, const struct spool_rcpt *r)
 {
-	static const char *const states[] = {"queued", "deferred", "delivered", "failed", "failed_kept"};
+	static const char *const states[] = {"queued", "deferred", "delivered", "failed",
+					     "failed_kept"};
 	char at[WALL_FORMAT_MAX];
 	buf_char(b, '{');
 	add_text(b, "address", r->address);
 	add_text(b, "orcpt", r->orcpt);
 	add_text(b, "last_reply", r->last_reply);
-	add_text(b, "next_attempt", r->next_attempt.us ? wall_rfc3339(r->next_attempt, at) : STR(""));
+	add_text(b, "next_attempt",
+		 r->next_attempt.us ? wall_rfc3339(r->next_attempt, at) : STR(""));
 	buf_printf(b, "\"notify\":%u,\"attempts\":%u,\"state\":\"%s\"}", r->notify, r->attempts,
-	           states[r->state]);
+		   states[r->state]);
 }
 
 static void envelope_json(struct buf *b, const char *id, const struct spool_envelope *e)
@@ -84,9 +87,11 @@ static void envelope_json(struct buf *b, const char *id, const struct spool_enve
 	add_text(b, "client", e->client.family ? ip_text(e->client, ip) : STR(""));
 	add_text(b, "accepted", wall_rfc3339(e->accepted, at));
 	add_text(b, "hold_reason", e->hold_reason);
-	buf_printf(b, "\"on_hold\":%s,\"smtputf8\":%s,\"sending\":%s,\"ret\":%u,\"body\":%u,\"recipients\":[",
-	           e->is_on_hold ? "true" : "false", e->smtputf8 ? "true" : "false",
-	           e->is_sending ? "true" : "false", e->ret, e->body);
+	buf_printf(b,
+		   "\"on_hold\":%s,\"smtputf8\":%s,\"sending\":%s,\"ret\":%u,\"body\":%u,"
+		   "\"recipients\":[",
+		   e->is_on_hold ? "true" : "false", e->smtputf8 ? "true" : "false",
+		   e->is_sending ? "true" : "false", e->ret, e->body);
 	for (size_t i = 0; i < e->n_rcpts; i++) {
 		if (i)
 			buf_char(b, ',');
@@ -99,8 +104,8 @@ static void envelope_json(struct buf *b, const char *id, const struct spool_enve
 	buf_str(b, STR("}\n"));
 }
 
-static bool export_envelope(struct message *m, const struct stored *stored, const char *to, const char *id,
-                            struct err *err)
+static bool export_envelope(struct message *m, const struct stored *stored, const char *to,
+			    const char *id, struct err *err)
 {
 	char path[PATH_BYTES];
 	struct message_meta meta;
@@ -119,8 +124,8 @@ static bool export_envelope(struct message *m, const struct stored *stored, cons
 	return (fd >= 0 && write_all(fd, json.p, json.n)) || export_failed(err, path);
 }
 
-static bool export_live(struct recovery *r, const char *to, const struct spool_id *only, uint64_t *written,
-                        struct err *err)
+static bool export_live(struct recovery *r, const char *to, const struct spool_id *only,
+			uint64_t *written, struct err *err)
 {
 	auto_free struct message **all = index_sorted(&r->index);
 	char id[SPOOL_ID_MAX];
@@ -130,18 +135,20 @@ static bool export_live(struct recovery *r, const char *to, const struct spool_i
 		if (only && only->n != all[i]->id)
 			continue;
 		spool_id_text((struct spool_id){all[i]->id}, id);
-		if (!export_body(&stored, to, id, err) || !export_envelope(all[i], &stored, to, id, err))
+		if (!export_body(&stored, to, id, err) ||
+		    !export_envelope(all[i], &stored, to, id, err))
 			return err_context(err, "message %s", id);
 		n++;
 	}
 	if (only && n == 0)
-		return err_perm(err, CAUSE_NONE, "no message %s in the spool", spool_id_text(*only, id).p);
+		return err_perm(err, CAUSE_NONE, "no message %s in the spool",
+				spool_id_text(*only, id).p);
 	*written = n;
 	return true;
 }
 
-bool spool_export(const char *directory, const char *to, const struct spool_id *only, uint64_t *written,
-                  struct err *err)
+bool spool_export(const char *directory, const char *to, const struct spool_id *only,
+		  uint64_t *written, struct err *err)
 {
 	struct recovery r = {.io = &spool_io_posix, .is_read_only = true};
 	if (mkdir(to, 0700) < 0 && errno != EEXIST)

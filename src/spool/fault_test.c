@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Calls that fail and bytes that rot: every call of the I/O table is made to fail in turn, and random damage is
- * done to every kind of file. Refusals and reports are fine; loss, wrong bytes, silence and ending are not.
+ * Calls that fail and bytes that rot: every call of the I/O table is made to fail in turn, and
+ * random damage is done to every kind of file. Refusals and reports are fine; loss, wrong bytes,
+ * silence and ending are not.
  */
 #include "base/auto.h"
 #include "base/log.h"
@@ -41,12 +42,12 @@ static void count_events(void *arg, enum log_level level, struct str line)
 }
 
 static const struct spool_conf conf = {
-        .directory = {"spool", 5},
-        .segment_size = 16 * 1024,
-        .inline_max = 2048,
-        .inodes_min = 10,
-        .reserve = 16 * 1024,
-        .batch_max = 4,
+	.directory = {"spool", 5},
+	.segment_size = 16 * 1024,
+	.inline_max = 2048,
+	.inodes_min = 10,
+	.reserve = 16 * 1024,
+	.batch_max = 4,
 };
 
 static char byte_at(size_t mail, size_t at)
@@ -62,7 +63,8 @@ static struct mail *find(struct world *w, struct spool_id id)
 	return NULL;
 }
 
-static void on_recovered(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size)
+static void on_recovered(void *arg, struct spool_id id, const struct spool_envelope *e,
+			 uint64_t size)
 {
 	struct world *w = arg;
 	struct mail *mail = find(w, id);
@@ -82,7 +84,8 @@ WAITS static bool open_spool(struct world *w, struct err *err)
 }
 
 static struct spool_rcpt one[] = {{.address = {"a@example.org", 13}}};
-static const struct spool_envelope envelope = {.sender = {"s@example.net", 13}, .rcpts = one, .n_rcpts = 1};
+static const struct spool_envelope envelope = {
+	.sender = {"s@example.net", 13}, .rcpts = one, .n_rcpts = 1};
 
 WAITS static bool send_mail(struct world *w, size_t size, struct err *err)
 {
@@ -95,7 +98,7 @@ WAITS static bool send_mail(struct world *w, size_t size, struct err *err)
 		bytes[i] = byte_at(number, i);
 	struct spool_body *b = spool_body_new(w->spool);
 	bool ok = spool_body_write(b, (struct str){bytes, size}, err) &&
-	          spool_accept(w->spool, mail->id, &envelope, STR(""), NULL, 0, b, err);
+		  spool_accept(w->spool, mail->id, &envelope, STR(""), NULL, 0, b, err);
 	if (!ok)
 		spool_body_drop(b);
 	mail->is_acked = ok;
@@ -121,7 +124,8 @@ WAITS static bool read_mail(struct world *w, struct mail *mail)
 
 static const struct spool_rcpt delivered = {.state = RCPT_DELIVERED, .last_reply = {"250 ok", 6}};
 
-/* A short life with everything in it: small and large mail, states, ends, several segments, compaction. */
+/* A short life with everything in it: small and large mail, states, ends, several segments,
+ * compaction. */
 WAITS static void live(struct world *w)
 {
 	struct err err;
@@ -160,7 +164,8 @@ WAITS static void check_after(struct world *w, struct trial *t)
 {
 	/* When several calls fail, cancel records may not get written (README.md, window 4). */
 	bool is_strict = t->count == 1;
-	/* Sectors that can never be read are damage; that is reported, and what can be read is delivered. */
+	/* Sectors that can never be read are damage; that is reported, and what can be read is
+	 * delivered. */
 	if (t->call == SIM_READ && t->count > 10 && w->stats.damaged_records > 0)
 		return;
 	assert_row(w->stats.damaged_records == 0, t->name);
@@ -230,7 +235,8 @@ WAITS static void first_life(void *arg)
 static void in_runtime(WAITS void (*fn)(void *arg), void *arg, uint64_t seed)
 {
 	static int64_t days = 1; /* the clock goes on, or ids would come again */
-	struct rt_options options = {.is_fake = true, .seed = seed, .fake_wall = {days++ * USEC_DAY}};
+	struct rt_options options = {
+		.is_fake = true, .seed = seed, .fake_wall = {days++ * USEC_DAY}};
 	struct err err;
 	if (!rt_run(&options, fn, arg, &err))
 		fail_msg("%s", err.text);
@@ -241,7 +247,8 @@ static bool run_trial(struct trial *t, bool is_on_old)
 	struct world *w = mem_new(struct world);
 	w->sim = sim_new(t->first);
 	snprintf(t->name, sizeof t->name, "%s %s: %s, call %u, %u times", is_on_old ? "old" : "new",
-	         t->error == SIM_SHORT ? "short" : strerrorname_np(t->error), sim_call_name(t->call), t->first, t->count);
+		 t->error == SIM_SHORT ? "short" : strerrorname_np(t->error),
+		 sim_call_name(t->call), t->first, t->count);
 	if (is_on_old)
 		in_runtime(first_life, w, 1);
 	in_runtime(trial_fiber, (void *[]){t, w}, t->first);
@@ -255,7 +262,9 @@ static void every_call_fails_once_or_often(void **state)
 	static const struct {
 		int error;
 		unsigned count;
-	} kinds[] = {{EIO, 1}, {ENOSPC, 1}, {EIO, 7}, {ENOSPC, UINT32_MAX}, {SIM_SHORT, 1}, {SIM_SHORT, UINT32_MAX}};
+	} kinds[] = {{EIO, 1},	     {ENOSPC, 1},
+		     {EIO, 7},	     {ENOSPC, UINT32_MAX},
+		     {SIM_SHORT, 1}, {SIM_SHORT, UINT32_MAX}};
 	unsigned trials = 0;
 	for (int call = 0; call < SIM_CALLS; call++) {
 		for (size_t kind = 0; kind < COUNT(kinds); kind++) {
@@ -263,8 +272,10 @@ static void every_call_fails_once_or_often(void **state)
 			if (kinds[kind].error == SIM_SHORT && call != SIM_WRITE)
 				continue;
 			/* Each of the first calls, then some of the many. */
-			for (unsigned first = 1; is_reached && first < 200; first += first < 20 ? 1 : 7) {
-				struct trial t = {(enum sim_call)call, first, kinds[kind].count, kinds[kind].error};
+			for (unsigned first = 1; is_reached && first < 200;
+			     first += first < 20 ? 1 : 7) {
+				struct trial t = {(enum sim_call)call, first, kinds[kind].count,
+						  kinds[kind].error};
 				bool is_reached_old = run_trial(&t, true);
 				t.is_reached = false;
 				is_reached = run_trial(&t, false) || is_reached_old;
@@ -471,9 +482,9 @@ static void damaged_segments_are_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(every_call_fails_once_or_often),
-	        cmocka_unit_test(rot_is_never_silent),
-	        cmocka_unit_test(damaged_segments_are_kept),
+		cmocka_unit_test(every_call_fails_once_or_often),
+		cmocka_unit_test(rot_is_never_silent),
+		cmocka_unit_test(damaged_segments_are_kept),
 	};
 	log_open(LOG_TEXT, LOG_INFO_, count_events, NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);

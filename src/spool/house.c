@@ -53,17 +53,17 @@ bool spool_has_room(struct spool *s, uint64_t size, struct err *err)
 		s->wants_space = true;
 		cond_signal(&s->wake);
 	}
-	/* The housekeeper finds out when that is over. A disk that is broken and not full is no matter of room: what is
-	 * written next hears of it (451). */
+	/* The housekeeper finds out when that is over. A disk that is broken and not full is no
+	 * matter of room: what is written next hears of it (451). */
 	if (w.is_full)
 		return err_temp(err, CAUSE_STORAGE, "no room for another segment of the spool");
 	uint64_t keep_free = s->reserved + (uint64_t)s->conf.free_min;
 	if (s->space.bytes < keep_free || s->space.bytes - keep_free < size)
 		return err_temp(err, CAUSE_STORAGE, "the spool's disk is full but for %llu bytes",
-		                (unsigned long long)s->space.bytes);
+				(unsigned long long)s->space.bytes);
 	if (s->space.inodes < (uint64_t)s->conf.inodes_min)
 		return err_temp(err, CAUSE_STORAGE, "the spool's disk has only %llu inodes left",
-		                (unsigned long long)s->space.inodes);
+				(unsigned long long)s->space.inodes);
 	return true;
 }
 
@@ -78,17 +78,20 @@ void house_publish(struct spool *s)
 	struct spool_stats now, *told = &s->published;
 	spool_stats(s, &now);
 	metric_set(metric_gauge("postern_spool_messages", NULL, NULL, "Live messages in the spool"),
-	           (double)now.messages);
-	metric_set(metric_gauge("postern_spool_bytes", NULL, NULL, "Bytes of the spool's files in use"),
-	           (double)now.bytes);
+		   (double)now.messages);
+	metric_set(metric_gauge("postern_spool_bytes", NULL, NULL,
+				"Bytes of the spool's files in use"),
+		   (double)now.bytes);
 	metric_set(metric_gauge("postern_spool_segments", NULL, NULL, "Segments of the spool"),
-	           (double)now.segments);
-	metric_set(metric_gauge("postern_spool_read_only", NULL, NULL, "1 while no segment can be opened"),
-	           now.is_read_only);
-	count("postern_spool_accepted_total", "Messages made durable", now.accepted, &told->accepted);
+		   (double)now.segments);
+	metric_set(metric_gauge("postern_spool_read_only", NULL, NULL,
+				"1 while no segment can be opened"),
+		   now.is_read_only);
+	count("postern_spool_accepted_total", "Messages made durable", now.accepted,
+	      &told->accepted);
 	count("postern_spool_syncs_total", "Syncs of segments", now.syncs, &told->syncs);
-	count("postern_spool_sync_failures_total", "Writes and syncs that failed", now.sync_failures,
-	      &told->sync_failures);
+	count("postern_spool_sync_failures_total", "Writes and syncs that failed",
+	      now.sync_failures, &told->sync_failures);
 	count("postern_spool_damaged_total", "Damaged places found", now.damaged_records,
 	      &told->damaged_records);
 }

@@ -43,7 +43,8 @@ struct spool {
 	/* The housekeeper: syncs notes, looks up free space, tries again what failed. */
 	struct cond wake, quiet;
 	usec_t flush_at; /* INT64_MAX: nothing to do */
-	bool wants_space, is_kept, is_closing, has_ended;
+	bool wants_space, is_kept;
+	bool is_closing, is_ending, has_ended; /* ending: the writer takes nothing more */
 	unsigned jobs; /* calls in other threads that will come back here */
 };
 

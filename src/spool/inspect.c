@@ -22,7 +22,8 @@ static void line_end(struct inspection *i)
 
 static const char *rcpt_state_name(enum rcpt_state state)
 {
-	static const char *const names[] = {"queued", "deferred", "delivered", "failed", "failed_kept"};
+	static const char *const names[] = {"queued", "deferred", "delivered", "failed",
+					    "failed_kept"};
 	return names[state];
 }
 
@@ -35,8 +36,8 @@ static void print_note(struct buf *b, struct str payload)
 	}
 	switch (note.kind) {
 	case NOTE_RCPT:
-		buf_printf(b, " recipient %u %s, attempts %u: ", note.rcpt, rcpt_state_name(note.state.state),
-		           note.state.attempts);
+		buf_printf(b, " recipient %u %s, attempts %u: ", note.rcpt,
+			   rcpt_state_name(note.state.state), note.state.attempts);
 		buf_escaped(b, note.state.last_reply);
 		break;
 	case NOTE_HOLD:
@@ -60,13 +61,13 @@ static void print_message(struct buf *b, struct str bytes)
 		return;
 	}
 	buf_printf(b, " %" PRIu64 " bytes%s, from <", meta.content.size,
-	           meta.content.is_large ? " in a file of its own" : "");
+		   meta.content.is_large ? " in a file of its own" : "");
 	buf_escaped(b, e.sender);
 	buf_printf(b, ">, %zu recipients, %u notes", e.n_rcpts, meta.n_notes);
 }
 
 static void print_record(void *arg, const struct segment *g, const struct record_header *h,
-                         const uint8_t *bytes)
+			 const uint8_t *bytes)
 {
 	struct inspection *i = arg;
 	struct str meta = {(const char *)bytes, h->meta_length};
@@ -98,8 +99,10 @@ static void print_live(struct inspection *i, const struct recovery *r, struct me
 	auto_arena struct arena arena;
 	arena_init(&arena, SIZE_MAX);
 	uint8_t *record = arena_alloc(&arena, stored_meta_size(&stored));
-	buf_printf(&i->line, "live %s %" PRIu64 " bytes", spool_id_text((struct spool_id){m->id}, id).p, m->size);
-	if (stored_meta(&stored, record, true, &meta) == 0 && envelope_decode(meta.envelope, &arena, &e)) {
+	buf_printf(&i->line, "live %s %" PRIu64 " bytes",
+		   spool_id_text((struct spool_id){m->id}, id).p, m->size);
+	if (stored_meta(&stored, record, true, &meta) == 0 &&
+	    envelope_decode(meta.envelope, &arena, &e)) {
 		message_apply_notes(m, &arena, &e);
 		buf_str(&i->line, STR(" from <"));
 		buf_escaped(&i->line, e.sender);
@@ -124,17 +127,18 @@ static uint64_t check_bodies(struct inspection *i, const struct recovery *r, str
 			continue;
 		damaged++;
 		buf_printf(&i->line, "message %s: its body is damaged",
-		           spool_id_text((struct spool_id){all[n]->id}, id).p);
+			   spool_id_text((struct spool_id){all[n]->id}, id).p);
 		line_end(i);
 	}
 	return damaged;
 }
 
-bool spool_inspect(const char *directory, bool check_only, void (*put)(void *arg, struct str line), void *arg,
-                   uint64_t *damaged, struct err *err)
+bool spool_inspect(const char *directory, bool check_only, void (*put)(void *arg, struct str line),
+		   void *arg, uint64_t *damaged, struct err *err)
 {
 	struct inspection i = {.check_only = check_only, .put = put, .arg = arg};
-	struct recovery r = {.io = &spool_io_posix, .is_read_only = true, .seen = print_record, .seen_arg = &i};
+	struct recovery r = {
+		.io = &spool_io_posix, .is_read_only = true, .seen = print_record, .seen_arg = &i};
 	if (!spool_dirs_open(r.io, directory, true, &r.dirs, err))
 		return false;
 	buf_init(&i.line, 64 * 1024);
@@ -149,9 +153,9 @@ bool spool_inspect(const char *directory, bool check_only, void (*put)(void *arg
 		for (size_t n = 0; n < r.index.n && !check_only; n++)
 			print_live(&i, &r, all[n]);
 		buf_printf(&i.line,
-		           "%u segments, %" PRIu64 " records, %zu live messages, %" PRIu64
-		           " damaged places, %" PRIu64 " ends cut off by a crash",
-		           r.n_segments, i.records, r.index.n, r.damaged + bodies, r.torn);
+			   "%u segments, %" PRIu64 " records, %zu live messages, %" PRIu64
+			   " damaged places, %" PRIu64 " ends cut off by a crash",
+			   r.n_segments, i.records, r.index.n, r.damaged + bodies, r.torn);
 		line_end(&i);
 		*damaged = r.damaged + bodies;
 	}

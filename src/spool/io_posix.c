@@ -33,10 +33,10 @@ static int posix_open_dir(void *self, int at, const char *name, bool *created)
 static int posix_open_file(void *self, int dir, const char *name, enum spool_open how)
 {
 	static const int flags[] = {
-	        [SPOOL_OPEN_READ] = O_RDONLY,
-	        [SPOOL_OPEN_WRITE] = O_RDWR,
-	        [SPOOL_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
-	        [SPOOL_OPEN_LOCK] = O_RDWR | O_CREAT,
+		[SPOOL_OPEN_READ] = O_RDONLY,
+		[SPOOL_OPEN_WRITE] = O_RDWR,
+		[SPOOL_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+		[SPOOL_OPEN_LOCK] = O_RDWR | O_CREAT,
 	};
 	return result(openat(dir, name, flags[how] | O_CLOEXEC | O_NOFOLLOW, 0600));
 }
@@ -158,37 +158,37 @@ static int posix_space(void *self, int dir, struct spool_space *out)
 }
 
 const struct spool_io spool_io_posix = {
-        .open_dir = posix_open_dir,
-        .open_file = posix_open_file,
-        .close = posix_close,
-        .write = posix_write,
-        .read = posix_read,
-        .allocate = posix_allocate,
-        .truncate = posix_truncate,
-        .sync = posix_sync,
-        .sync_dir = posix_sync_dir,
-        .forget = posix_forget,
-        .rename = posix_rename,
-        .unlink = posix_unlink,
-        .list = posix_list,
-        .size = posix_size,
-        .lock = posix_lock,
-        .space = posix_space,
+	.open_dir = posix_open_dir,
+	.open_file = posix_open_file,
+	.close = posix_close,
+	.write = posix_write,
+	.read = posix_read,
+	.allocate = posix_allocate,
+	.truncate = posix_truncate,
+	.sync = posix_sync,
+	.sync_dir = posix_sync_dir,
+	.forget = posix_forget,
+	.rename = posix_rename,
+	.unlink = posix_unlink,
+	.list = posix_list,
+	.size = posix_size,
+	.lock = posix_lock,
+	.space = posix_space,
 };
 
 const char *spool_sync_name(enum spool_sync site)
 {
 	static const char *const names[SYNC_SITES] = {
-	        "parent directory", "root directory", "recovered data", "recovered directory",
-	        "segment header",   "segment name",   "batch",          "notes",
-	        "copies",           "amends",         "full segment",   "close",
-	        "reclaimed name",   "damaged name",   "large file",     "large name",
+		"parent directory", "root directory", "recovered data", "recovered directory",
+		"segment header",   "segment name",   "batch",		"notes",
+		"copies",	    "amends",	      "full segment",	"close",
+		"reclaimed name",   "damaged name",   "large file",	"large name",
 	};
 	return names[site];
 }
 
 int io_write_all(const struct spool_io *io, int fd, struct iovec *v, int n, uint64_t at,
-                 uint64_t *written)
+		 uint64_t *written)
 {
 	uint64_t done = 0;
 	int rc = 0;

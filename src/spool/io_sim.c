@@ -226,7 +226,7 @@ static void name_change(struct sim *m, struct node *dir, const char *name, struc
 /* --- the table --- */
 
 static struct node *walk(struct sim *m, struct node *from, const char *path, struct node **parent,
-                         char last[SIM_PATH_MAX])
+			 char last[SIM_PATH_MAX])
 {
 	char copy[SIM_PATH_MAX], *rest = copy, *part;
 	struct node *at = from;
@@ -446,7 +446,8 @@ static int sim_sync_dir(void *self, int fd, enum spool_sync site)
 	if (rc || site == m->skipped)
 		return rc; /* a directory's changes stay pending: its journal is still there */
 	for (size_t i = 0; i < n->pending_names.n; i++)
-		entry_set(&n->durable_names, n->pending_names.items[i].name, n->pending_names.items[i].node);
+		entry_set(&n->durable_names, n->pending_names.items[i].name,
+			  n->pending_names.items[i].node);
 	n->pending_names.n = 0;
 	changed(m);
 	return 0;
@@ -541,11 +542,12 @@ static struct node *image_of(struct sim *to, struct node *n, enum sim_crash how)
 		return copy;
 	}
 	for (size_t i = 0; i < n->durable_names.n; i++)
-		entry_append(&copy->durable_names, n->durable_names.items[i].name, n->durable_names.items[i].node);
+		entry_append(&copy->durable_names, n->durable_names.items[i].name,
+			     n->durable_names.items[i].node);
 	for (size_t i = 0; i < n->pending_names.n; i++)
 		if (how == SIM_POWER_ALL || (how != SIM_POWER_NOTHING && (draw(to) & 1)))
 			entry_set(&copy->durable_names, n->pending_names.items[i].name,
-			          n->pending_names.items[i].node);
+				  n->pending_names.items[i].node);
 	for (size_t i = 0; i < copy->durable_names.n; i++) {
 		struct entry *e = &copy->durable_names.items[i];
 		e->node = image_of(to, e->node, how);
@@ -616,8 +618,8 @@ uint64_t sim_syncs(const struct sim *m, enum spool_sync site)
 const char *sim_call_name(enum sim_call call)
 {
 	static const char *const names[SIM_CALLS] = {
-	        "open_dir", "open_file", "write",  "read",   "allocate", "truncate", "sync",
-	        "sync_dir", "rename",    "unlink", "list",   "size",     "lock",     "space"};
+		"open_dir", "open_file", "write",  "read", "allocate", "truncate", "sync",
+		"sync_dir", "rename",	 "unlink", "list", "size",     "lock",	   "space"};
 	return names[call];
 }
 
@@ -659,7 +661,7 @@ void sim_set_cold(struct sim *m, unsigned one_in)
 /* --- hands on the files --- */
 
 void sim_each_file(struct sim *m, const char *path,
-                   void (*each)(void *arg, const char *name, uint8_t *bytes, size_t n), void *arg)
+		   void (*each)(void *arg, const char *name, uint8_t *bytes, size_t n), void *arg)
 {
 	char last[SIM_PATH_MAX];
 	struct node *parent, *dir = walk(m, m->top, path, &parent, last);
@@ -683,23 +685,23 @@ struct sim *sim_new(uint64_t seed)
 {
 	struct sim *m = mem_new(struct sim);
 	m->io = (struct spool_io){
-	        .self = m,
-	        .open_dir = sim_open_dir,
-	        .open_file = sim_open_file,
-	        .close = sim_close,
-	        .write = sim_write,
-	        .read = sim_read,
-	        .allocate = sim_allocate,
-	        .truncate = sim_truncate,
-	        .sync = sim_sync,
-	        .sync_dir = sim_sync_dir,
-	        .forget = sim_forget,
-	        .rename = sim_rename,
-	        .unlink = sim_unlink,
-	        .list = sim_list,
-	        .size = sim_size,
-	        .lock = sim_lock,
-	        .space = sim_space,
+		.self = m,
+		.open_dir = sim_open_dir,
+		.open_file = sim_open_file,
+		.close = sim_close,
+		.write = sim_write,
+		.read = sim_read,
+		.allocate = sim_allocate,
+		.truncate = sim_truncate,
+		.sync = sim_sync,
+		.sync_dir = sim_sync_dir,
+		.forget = sim_forget,
+		.rename = sim_rename,
+		.unlink = sim_unlink,
+		.list = sim_list,
+		.size = sim_size,
+		.lock = sim_lock,
+		.space = sim_space,
 	};
 	m->random = seed;
 	m->skipped = SYNC_SITES;

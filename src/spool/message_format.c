@@ -5,10 +5,9 @@
 #include "base/cause_id.h"
 
 /* Causes are stored by name: their numbers may change from one version to the next. */
-static const char *const cause_words[CAUSE_COUNT] = {
-        [CAUSE_NONE] = "",
+static const char *const cause_words[CAUSE_COUNT] = {[CAUSE_NONE] = "",
 #define X(upper, lower) [CAUSE_##upper] = #lower,
-        CAUSE_LIST(X)
+						     CAUSE_LIST(X)
 #undef X
 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct item *spool_state_item(enum item_kind kind, uint64_t id, struct str payload,
-                              void (*settled)(void *owner, struct item *it))
+			      void (*settled)(void *owner, struct item *it))
 {
 	size_t meta = (payload.n + 7) / 8 * 8;
 	struct item *it = mem_alloc(sizeof *it + RECORD_HEADER + meta);
@@ -48,15 +48,19 @@ static void note(struct spool *s, struct spool_id id, const struct note_view *vi
 	free(bytes);
 }
 
-void spool_note_rcpt(struct spool *s, struct spool_id id, size_t rcpt, const struct spool_rcpt *state)
+void spool_note_rcpt(struct spool *s, struct spool_id id, size_t rcpt,
+		     const struct spool_rcpt *state)
 {
 	if (rcpt <= UINT32_MAX)
-		note(s, id, &(struct note_view){.kind = NOTE_RCPT, .rcpt = (uint32_t)rcpt, .state = *state});
+		note(s, id,
+		     &(struct note_view){
+			     .kind = NOTE_RCPT, .rcpt = (uint32_t)rcpt, .state = *state});
 }
 
 void spool_note_hold(struct spool *s, struct spool_id id, bool is_on_hold, struct str reason)
 {
-	note(s, id, &(struct note_view){.kind = NOTE_HOLD, .is_on_hold = is_on_hold, .reason = reason});
+	note(s, id,
+	     &(struct note_view){.kind = NOTE_HOLD, .is_on_hold = is_on_hold, .reason = reason});
 }
 
 void spool_note_sending(struct spool *s, struct spool_id id)
@@ -128,15 +132,16 @@ bool spool_remove(struct spool *s, struct spool_id id, struct err *err)
 	struct message *m = index_get(&s->index, id.n);
 	char text[SPOOL_ID_MAX];
 	if (!m)
-		return err_perm(err, CAUSE_NONE, "no message %s in the spool", spool_id_text(id, text).p);
+		return err_perm(err, CAUSE_NONE, "no message %s in the spool",
+				spool_id_text(id, text).p);
 	struct removal *r = mem_new(struct removal);
 	cond_init(&r->done);
 	r->item = (struct item){.kind = ITEM_DONE,
-	                        .id = id.n,
-	                        .is_waited_for = true,
-	                        .head = r->head,
-	                        .head_n = RECORD_HEADER,
-	                        .settled = removal_settled};
+				.id = id.n,
+				.is_waited_for = true,
+				.head = r->head,
+				.head_n = RECORD_HEADER,
+				.settled = removal_settled};
 	spool_end_message(s, m, &r->item);
 	while (!r->is_settled) {
 		if (cond_wait(&r->done, "spool: sync", err) || r->is_settled)

@@ -56,13 +56,14 @@ static struct message *find(struct spool *s, struct spool_id id, struct err *err
 	struct message *m = index_get(&s->index, id.n);
 	char text[SPOOL_ID_MAX];
 	if (!m)
-		err_perm(err, CAUSE_STORAGE, "no message %s in the spool", spool_id_text(id, text).p);
+		err_perm(err, CAUSE_STORAGE, "no message %s in the spool",
+			 spool_id_text(id, text).p);
 	return m;
 }
 
 /* Runs the job; the result is the caller's, to be given to read_drop. */
-WAITS static struct read_job *read_elsewhere(struct spool *s, const struct stored *from, bool is_meta,
-                                             uint64_t at, size_t n, struct err *err)
+WAITS static struct read_job *read_elsewhere(struct spool *s, const struct stored *from,
+					     bool is_meta, uint64_t at, size_t n, struct err *err)
 {
 	struct read_job *job = mem_alloc(sizeof *job + n);
 	*job = (struct read_job){.spool = s, .from = *from, .is_meta = is_meta, .at = at, .n = n};
@@ -74,8 +75,8 @@ WAITS static struct read_job *read_elsewhere(struct spool *s, const struct store
 	return job;
 }
 
-bool spool_read_envelope(struct spool *s, struct spool_id id, struct arena *arena, struct spool_envelope *out,
-                         struct err *err)
+bool spool_read_envelope(struct spool *s, struct spool_id id, struct arena *arena,
+			 struct spool_envelope *out, struct err *err)
 {
 	struct message *m = find(s, id, err);
 	if (!m)
@@ -95,7 +96,9 @@ bool spool_read_envelope(struct spool *s, struct spool_id id, struct arena *aren
 		read_drop(job);
 		if (!(m = find(s, id, err)))
 			return false;
-		if (rc == 0 && !meta_decode((struct str){(char *)record + RECORD_HEADER, n - RECORD_HEADER}, &meta))
+		if (rc == 0 &&
+		    !meta_decode((struct str){(char *)record + RECORD_HEADER, n - RECORD_HEADER},
+				 &meta))
 			rc = -EBADMSG;
 	}
 	if (rc < 0)
@@ -107,8 +110,8 @@ bool spool_read_envelope(struct spool *s, struct spool_id id, struct arena *aren
 	return true;
 }
 
-/* A small message that the kernel still has in memory needs no other thread: one read, checked in place.
- * -EAGAIN: not so. */
+/* A small message that the kernel still has in memory needs no other thread: one read, checked in
+ * place. -EAGAIN: not so. */
 static int read_here(const struct stored *from, uint64_t at, void *out, size_t n, size_t *got)
 {
 	uint64_t place = from->offset + RECORD_HEADER + (uint64_t)from->meta_length + at;
@@ -126,8 +129,8 @@ static int read_here(const struct stored *from, uint64_t at, void *out, size_t n
 	return 0;
 }
 
-bool spool_read(struct spool *s, struct spool_id id, uint64_t offset, void *out, size_t n, size_t *got,
-                struct err *err)
+bool spool_read(struct spool *s, struct spool_id id, uint64_t offset, void *out, size_t n,
+		size_t *got, struct err *err)
 {
 	struct message *m = find(s, id, err);
 	if (!m)

@@ -88,7 +88,7 @@ void record_header_encode(const struct record_header *h, uint64_t seed, uint8_t 
 }
 
 bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32_t offset,
-                          struct record_header *out)
+			  struct record_header *out)
 {
 	struct eye r = {in, RECORD_HEADER, false}, sum = {in + RECORD_HEADER - 8, 8, false};
 	if (eye_u32(&r) != RECORD_MAGIC || eye_u64(&sum) != record_sum(in, RECORD_HEADER - 8, seed))
@@ -113,7 +113,7 @@ bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32
 
 const char *record_type_name(enum record_type type)
 {
-	static const char *const names[RECORD_TYPES] = {
-	        "?", "accepted", "copied", "note", "done", "cancelled", "end"};
+	static const char *const names[RECORD_TYPES] = {"?",	"accepted",  "copied", "note",
+							"done", "cancelled", "end"};
 	return names[type < RECORD_TYPES ? type : 0];
 }

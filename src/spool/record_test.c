@@ -21,8 +21,8 @@ static void segment_headers(void **state)
 	uint8_t again[SEGMENT_HEADER];
 	segment_header_encode(&got, again);
 	assert_memory_equal(again, bytes, sizeof bytes);
-	assert_true(got.generation == 7 && got.nonce == 0x1234 && got.previous == 6 && got.previous_end == 9000 &&
-	            got.previous_torn == 8800);
+	assert_true(got.generation == 7 && got.nonce == 0x1234 && got.previous == 6 &&
+		    got.previous_end == 9000 && got.previous_torn == 8800);
 	for (size_t bit = 0; bit < 8 * sizeof bytes; bit++) {
 		bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_false(segment_header_decode(bytes, &got));
@@ -32,8 +32,9 @@ static void segment_headers(void **state)
 
 static void seeds_differ(void **state)
 {
-	const struct segment_header a = {.generation = 7, .nonce = 1}, b = {.generation = 8, .nonce = 1},
-	                            c = {.generation = 7, .nonce = 2};
+	const struct segment_header a = {.generation = 7, .nonce = 1},
+				    b = {.generation = 8, .nonce = 1},
+				    c = {.generation = 7, .nonce = 2};
 	assert_int_not_equal(segment_seed(&a), segment_seed(&b));
 	assert_int_not_equal(segment_seed(&a), segment_seed(&c));
 }
@@ -41,7 +42,7 @@ static void seeds_differ(void **state)
 static void record_headers(void **state)
 {
 	const struct record_header h = {
-	        RECORD_COPIED, SEGMENT_DATA + 640, SEGMENT_DATA, 24, 104, 77, 0xAAAA, 0xBBBB};
+		RECORD_COPIED, SEGMENT_DATA + 640, SEGMENT_DATA, 24, 104, 77, 0xAAAA, 0xBBBB};
 	uint8_t bytes[RECORD_HEADER];
 	struct record_header got;
 	record_header_encode(&h, 5, bytes);
@@ -50,7 +51,7 @@ static void record_headers(void **state)
 	record_header_encode(&got, 5, again);
 	assert_memory_equal(again, bytes, sizeof bytes);
 	assert_true(got.type == RECORD_COPIED && got.id == 77 && got.meta_length == 24 &&
-	            got.body_length == 104 && got.meta_sum == 0xAAAA && got.body_sum == 0xBBBB);
+		    got.body_length == 104 && got.meta_sum == 0xAAAA && got.body_sum == 0xBBBB);
 	/* The bytes of another generation, or of another place, are no record. */
 	assert_false(record_header_decode(bytes, 6, h.offset, &got));
 	assert_false(record_header_decode(bytes, 5, h.offset + 8, &got));
@@ -68,11 +69,11 @@ static void record_header_limits(void **state)
 		const char *name;
 		struct record_header h;
 	} rows[] = {
-	        {"no type", {0, 8192, 8192, 0, 0}},
-	        {"unknown type", {RECORD_TYPES, 8192, 8192, 0, 0}},
-	        {"batch behind it", {RECORD_NOTE, 8192, 8200, 0, 0}},
-	        {"meta too long", {RECORD_NOTE, 8192, 8192, RECORD_META_MAX + 8, 0}},
-	        {"body too long", {RECORD_NOTE, 8192, 8192, 0, RECORD_BODY_MAX + 8}},
+		{"no type", {0, 8192, 8192, 0, 0}},
+		{"unknown type", {RECORD_TYPES, 8192, 8192, 0, 0}},
+		{"batch behind it", {RECORD_NOTE, 8192, 8200, 0, 0}},
+		{"meta too long", {RECORD_NOTE, 8192, 8192, RECORD_META_MAX + 8, 0}},
+		{"body too long", {RECORD_NOTE, 8192, 8192, 0, RECORD_BODY_MAX + 8}},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		uint8_t bytes[RECORD_HEADER];
@@ -89,36 +90,36 @@ static void sums_of_pieces(void **state)
 	text[300] = 'y';
 	for (size_t cut = 0; cut <= sizeof text; cut += 50)
 		assert_int_equal(record_sum_two(text, cut, text + cut, sizeof text - cut, 9),
-		                 record_sum(text, sizeof text, 9));
+				 record_sum(text, sizeof text, 9));
 }
 
 /* --- envelopes --- */
 
 static struct spool_rcpt two_rcpts[] = {
-        {.address = {"a@example.org", 13},
-         .orcpt = {"rfc822;a@example.org", 20},
-         .notify = 3,
-         .state = RCPT_DEFERRED,
-         .cause = CAUSE_GREYLIST,
-         .attempts = 4,
-         .next_attempt = {1234567},
-         .last_reply = {"mx1: 450 later", 14}},
-        {.address = {"b@example.org", 13}, .state = RCPT_QUEUED},
+	{.address = {"a@example.org", 13},
+	 .orcpt = {"rfc822;a@example.org", 20},
+	 .notify = 3,
+	 .state = RCPT_DEFERRED,
+	 .cause = CAUSE_GREYLIST,
+	 .attempts = 4,
+	 .next_attempt = {1234567},
+	 .last_reply = {"mx1: 450 later", 14}},
+	{.address = {"b@example.org", 13}, .state = RCPT_QUEUED},
 };
 static const struct spool_envelope sample = {
-        .sender = {"s@example.net", 13},
-        .envid = {"QQ314159", 8},
-        .ret = 1,
-        .body = 1,
-        .smtputf8 = true,
-        .is_on_hold = true,
-        .hold_reason = {"operator", 8},
-        .accepted = {1767225600000000},
-        .client = {4, {192, 0, 2, 1}},
-        .helo = {"client.example.net", 18},
-        .rcpts = two_rcpts,
-        .n_rcpts = 2,
-        .trail = {"{\"entries\":[]}", 14},
+	.sender = {"s@example.net", 13},
+	.envid = {"QQ314159", 8},
+	.ret = 1,
+	.body = 1,
+	.smtputf8 = true,
+	.is_on_hold = true,
+	.hold_reason = {"operator", 8},
+	.accepted = {1767225600000000},
+	.client = {4, {192, 0, 2, 1}},
+	.helo = {"client.example.net", 18},
+	.rcpts = two_rcpts,
+	.n_rcpts = 2,
+	.trail = {"{\"entries\":[]}", 14},
 };
 
 static struct str encoded(const struct spool_envelope *e)
@@ -197,11 +198,11 @@ static void every_cause_survives(void **state)
 static void notes(void **state)
 {
 	static const struct note_view rows[] = {
-	        {.kind = NOTE_RCPT,
-	         .rcpt = 1,
-	         .state = {.state = RCPT_DELIVERED, .attempts = 2, .last_reply = {"250 ok", 6}}},
-	        {.kind = NOTE_HOLD, .is_on_hold = true, .reason = {"why", 3}},
-	        {.kind = NOTE_SENDING},
+		{.kind = NOTE_RCPT,
+		 .rcpt = 1,
+		 .state = {.state = RCPT_DELIVERED, .attempts = 2, .last_reply = {"250 ok", 6}}},
+		{.kind = NOTE_HOLD, .is_on_hold = true, .reason = {"why", 3}},
+		{.kind = NOTE_SENDING},
 	};
 	struct spool_rcpt rcpts[2] = {{.attempts = 0}};
 	struct spool_envelope e = {.rcpts = rcpts, .n_rcpts = 2};
@@ -234,7 +235,8 @@ static void random_metas(void **state)
 		uint8_t bytes[96];
 		size_t n = (size_t)random_below(sizeof bytes);
 		for (size_t i = 0; i < n; i++)
-			bytes[i] = random_below(3) ? (uint8_t)random_below(8) : (uint8_t)random_u64();
+			bytes[i] =
+				random_below(3) ? (uint8_t)random_below(8) : (uint8_t)random_u64();
 		struct message_meta meta;
 		struct spool_envelope e;
 		struct note_view note;
@@ -268,14 +270,15 @@ static void ids(void **state)
 		const char *text;
 		bool ok;
 	} texts[] = {
-	        {"0000000000001", true},  {"000000000000l", true}, {"000000000000I", true},
-	        {"00000000000oi", true},  {"000000000000U", false}, {"000000000000-", false},
-	        {"00000000000001", false}, {"000000000001", false}, {"", false},
-	        {"g000000000000", false}, {"fzzzzzzzzzzzz", true}, {"0000000000 01", false},
+		{"0000000000001", true},   {"000000000000l", true},  {"000000000000I", true},
+		{"00000000000oi", true},   {"000000000000U", false}, {"000000000000-", false},
+		{"00000000000001", false}, {"000000000001", false},  {"", false},
+		{"g000000000000", false},  {"fzzzzzzzzzzzz", true},  {"0000000000 01", false},
 	};
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		struct spool_id got = {0};
-		assert_row(spool_id_parse(str_from(texts[i].text), &got) == texts[i].ok, texts[i].text);
+		assert_row(spool_id_parse(str_from(texts[i].text), &got) == texts[i].ok,
+			   texts[i].text);
 		assert_row(!texts[i].ok || texts[i].text[0] == 'f' || got.n == 1, texts[i].text);
 	}
 }
@@ -298,8 +301,9 @@ static void build(struct built *b)
 	bool made;
 	b->dirs.segments = io->open_dir(io->self, -1, "segments", &made);
 	assert_int_equal(segment_create(io, &b->dirs,
-	                                (struct segment_header){.size = 32768, .generation = 1}, false, &b->g),
-	                 0);
+					(struct segment_header){.size = 32768, .generation = 1},
+					false, &b->g),
+			 0);
 	b->at = b->batch = SEGMENT_DATA;
 }
 
@@ -307,13 +311,14 @@ static void add(struct built *b, uint64_t id, uint32_t meta_n)
 {
 	uint8_t bytes[RECORD_HEADER + 4096] = {0};
 	memset(bytes + RECORD_HEADER, 'm', meta_n);
-	const struct record_header h = {.type = RECORD_NOTE,
-	                                .offset = b->at,
-	                                .batch = b->batch,
-	                                .meta_length = meta_n,
-	                                .id = id,
-	                                .meta_sum = record_sum(bytes + RECORD_HEADER, meta_n, b->g->seed),
-	                                .body_sum = record_sum("", 0, b->g->seed)};
+	const struct record_header h = {
+		.type = RECORD_NOTE,
+		.offset = b->at,
+		.batch = b->batch,
+		.meta_length = meta_n,
+		.id = id,
+		.meta_sum = record_sum(bytes + RECORD_HEADER, meta_n, b->g->seed),
+		.body_sum = record_sum("", 0, b->g->seed)};
 	record_header_encode(&h, b->g->seed, bytes);
 	struct iovec v = {bytes, RECORD_HEADER + meta_n};
 	const struct spool_io *io = sim_io(b->sim);
@@ -352,18 +357,18 @@ static void torn_or_damaged(void **state)
 		uint64_t ids, damaged;
 		bool is_torn;
 	} rows[] = {
-	        {"whole", -1, -1, false, 0xF, 0, false},
-	        {"whole, sealed", -1, -1, true, 0xF, 0, false},
-	        {"last header", 3, -1, false, 0x7, 0, true},
-	        {"last meta", -1, 3, false, 0x7, 0, true},
-	        {"last header, sealed", 3, -1, true, 0x7, 1, false},
-	        {"last meta, sealed", -1, 3, true, 0x7, 1, false},
-	        {"within the last sync", 2, -1, false, 0xB, 0, true},
-	        {"meta within the last sync", -1, 2, false, 0xB, 0, true},
-	        {"within the last sync, sealed", 2, -1, true, 0xB, 1, false},
-	        {"synced header", 1, -1, false, 0xD, 1, false},
-	        {"synced meta", -1, 0, false, 0xE, 1, false},
-	        {"synced and torn", 0, 3, false, 0x6, 1, true},
+		{"whole", -1, -1, false, 0xF, 0, false},
+		{"whole, sealed", -1, -1, true, 0xF, 0, false},
+		{"last header", 3, -1, false, 0x7, 0, true},
+		{"last meta", -1, 3, false, 0x7, 0, true},
+		{"last header, sealed", 3, -1, true, 0x7, 1, false},
+		{"last meta, sealed", -1, 3, true, 0x7, 1, false},
+		{"within the last sync", 2, -1, false, 0xB, 0, true},
+		{"meta within the last sync", -1, 2, false, 0xB, 0, true},
+		{"within the last sync, sealed", 2, -1, true, 0xB, 1, false},
+		{"synced header", 1, -1, false, 0xD, 1, false},
+		{"synced meta", -1, 0, false, 0xE, 1, false},
+		{"synced and torn", 0, 3, false, 0x6, 1, true},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct built b;
@@ -379,7 +384,8 @@ static void torn_or_damaged(void **state)
 			spoil(&b, b.offsets[rows[i].header], 8);
 		if (rows[i].meta >= 0)
 			spoil(&b, b.offsets[rows[i].meta] + RECORD_HEADER, 8);
-		segment_scan(b.g, rows[i].is_sealed ? (struct seal){b.at, b.at} : (struct seal){0}, sum_ids, &got, &r);
+		segment_scan(b.g, rows[i].is_sealed ? (struct seal){b.at, b.at} : (struct seal){0},
+			     sum_ids, &got, &r);
 		assert_row(got == rows[i].ids, rows[i].name);
 		assert_row(r.damaged == rows[i].damaged, rows[i].name);
 		assert_row(r.is_torn == rows[i].is_torn, rows[i].name);
@@ -465,7 +471,8 @@ static void both_headers_hold(void **state)
 			spoil(&b, 0, 16);
 		if (which != 0)
 			spoil(&b, SEGMENT_HEADER_COPY, 16);
-		assert_int_equal(segment_open(sim_io(b.sim), &b.dirs, 1, false, &h, &has_header, &again), 0);
+		assert_int_equal(
+			segment_open(sim_io(b.sim), &b.dirs, 1, false, &h, &has_header, &again), 0);
 		assert_int_equal(has_header, which != 2);
 		if (has_header)
 			assert_int_equal(again->seed, b.g->seed);
@@ -477,22 +484,22 @@ static void both_headers_hold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(segment_headers),
-	        cmocka_unit_test(seeds_differ),
-	        cmocka_unit_test(record_headers),
-	        cmocka_unit_test(record_header_limits),
-	        cmocka_unit_test(sums_of_pieces),
-	        cmocka_unit_test(envelopes),
-	        cmocka_unit_test(lying_counts),
-	        cmocka_unit_test(every_cause_survives),
-	        cmocka_unit_test(notes),
-	        cmocka_unit_test(random_metas),
-	        cmocka_unit_test(ids),
-	        cmocka_unit_test(torn_or_damaged),
-	        cmocka_unit_test(behind_the_seal_nothing_counts),
-	        cmocka_unit_test(records_within_a_body_are_none),
-	        cmocka_unit_test(unreadable_pages),
-	        cmocka_unit_test(both_headers_hold),
+		cmocka_unit_test(segment_headers),
+		cmocka_unit_test(seeds_differ),
+		cmocka_unit_test(record_headers),
+		cmocka_unit_test(record_header_limits),
+		cmocka_unit_test(sums_of_pieces),
+		cmocka_unit_test(envelopes),
+		cmocka_unit_test(lying_counts),
+		cmocka_unit_test(every_cause_survives),
+		cmocka_unit_test(notes),
+		cmocka_unit_test(random_metas),
+		cmocka_unit_test(ids),
+		cmocka_unit_test(torn_or_damaged),
+		cmocka_unit_test(behind_the_seal_nothing_counts),
+		cmocka_unit_test(records_within_a_body_are_none),
+		cmocka_unit_test(unreadable_pages),
+		cmocka_unit_test(both_headers_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

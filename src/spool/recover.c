@@ -13,8 +13,8 @@
 enum {
 	FINDINGS_MAX = 256 * 1024,
 	PATH_MAX_ = 4096,
-	/* A few bad sectors are damage, and mail goes on without them. More is a disk that cannot be read now, and says
-	 * nothing about the messages on it. */
+	/* A few bad sectors are damage, and mail goes on without them. More is a disk that cannot
+	 * be read now, and says nothing about the messages on it. */
 	UNREADABLE_MAX = 16,
 };
 
@@ -48,7 +48,8 @@ static int sync_parent(const struct spool_io *io, const char *path)
 	return rc;
 }
 
-static int open_folder(const struct spool_io *io, int at, const char *name, bool may_make, bool *made)
+static int open_folder(const struct spool_io *io, int at, const char *name, bool may_make,
+		       bool *made)
 {
 	bool created = false;
 	int fd = io->open_dir(io->self, at, name, may_make ? &created : NULL);
@@ -56,8 +57,8 @@ static int open_folder(const struct spool_io *io, int at, const char *name, bool
 	return fd;
 }
 
-bool spool_dirs_open(const struct spool_io *io, const char *path, bool is_read_only, struct spool_dirs *out,
-                     struct err *err)
+bool spool_dirs_open(const struct spool_io *io, const char *path, bool is_read_only,
+		     struct spool_dirs *out, struct err *err)
 {
 	static const char *const names[] = {"segments", "large", "incoming", "damaged"};
 	struct spool_dirs d = {-1, -1, -1, -1, -1};
@@ -176,7 +177,8 @@ static void fold_record(void *arg, const struct record_header *h, const uint8_t 
 	}
 	if (!ok) {
 		damage(f->r, f->g, 1);
-		find(f->r, "segment %" PRIx64 ": record at %u makes no sense", f->g->generation, h->offset);
+		find(f->r, "segment %" PRIx64 ": record at %u makes no sense", f->g->generation,
+		     h->offset);
 	}
 }
 
@@ -259,7 +261,8 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 	g->used = f->seal.end ? f->seal.end : result.end;
 	if (result.damaged) {
 		damage(r, g, result.damaged);
-		find(r, "segment %" PRIx64 ": %" PRIu64 " damaged places", g->generation, result.damaged);
+		find(r, "segment %" PRIx64 ": %" PRIu64 " damaged places", g->generation,
+		     result.damaged);
 	}
 	if (result.is_torn && !f->seal.end) {
 		r->torn++;
@@ -271,12 +274,13 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 	}
 }
 
-static bool open_all(struct recovery *r, const struct listing *l, struct found *all, struct err *err)
+static bool open_all(struct recovery *r, const struct listing *l, struct found *all,
+		     struct err *err)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		bool is_newest = i + 1 == l->n;
 		int rc = segment_open(r->io, &r->dirs, l->items[i], is_newest && !r->is_read_only,
-		                      &all[i].header, &all[i].has_header, &all[i].segment);
+				      &all[i].header, &all[i].has_header, &all[i].segment);
 		if (rc == -ENOENT && r->is_read_only)
 			continue; /* the daemon was faster */
 		if (rc < 0)
@@ -285,13 +289,15 @@ static bool open_all(struct recovery *r, const struct listing *l, struct found *
 		r->n_segments++;
 		all[i].header.generation = l->items[i];
 		if (all[i].has_header && all[i].header.format > SEGMENT_FORMAT)
-			return err_perm(err, CAUSE_STORAGE, "the spool was written by a later version");
+			return err_perm(err, CAUSE_STORAGE,
+					"the spool was written by a later version");
 	}
 	return true;
 }
 
-/* What a killed process left in the page cache is about to be believed: it must be on the disk. And where a sync had
- * failed, the kernel calls pages clean that never got there: they must be read anew. */
+/* What a killed process left in the page cache is about to be believed: it must be on the disk. And
+ * where a sync had failed, the kernel calls pages clean that never got there: they must be read
+ * anew. */
 static bool make_true(struct recovery *r, struct segment *newest, struct err *err)
 {
 	int rc = r->io->sync(r->io->self, newest->fd, SYNC_RECOVER_DATA);
@@ -336,7 +342,8 @@ static void list_large(void *arg, const char *name)
 {
 	struct large *l = arg;
 	struct spool_id id;
-	struct message *m = spool_id_parse(str_from(name), &id) ? index_get(&l->r->index, id.n) : NULL;
+	struct message *m =
+		spool_id_parse(str_from(name), &id) ? index_get(&l->r->index, id.n) : NULL;
 	if (!m || !m->is_large) {
 		buf_add(&l->orphans, name, strlen(name) + 1);
 		return;
@@ -353,14 +360,17 @@ static bool has_its_size(struct recovery *r, const struct message *m)
 	spool_id_text((struct spool_id){m->id}, name);
 	auto_free char *bytes = mem_alloc(m->meta_length);
 	int fd = r->io->open_file(r->io->self, r->dirs.large, name, SPOOL_OPEN_READ);
-	/* The file is there: should it or the record be unreadable now, reading the message will say so. */
+	/* The file is there: should it or the record be unreadable now, reading the message will
+	 * say so. */
 	if (fd < 0)
 		return true;
 	int rc = r->io->size(r->io->self, fd, &size);
 	r->io->close(r->io->self, fd);
 	return rc < 0 ||
-	       io_read_all(r->io, m->segment->fd, bytes, m->meta_length, m->offset + RECORD_HEADER) < 0 ||
-	       !meta_decode((struct str){bytes, m->meta_length}, &meta) || meta.content.file_size == size;
+	       io_read_all(r->io, m->segment->fd, bytes, m->meta_length,
+			   m->offset + RECORD_HEADER) < 0 ||
+	       !meta_decode((struct str){bytes, m->meta_length}, &meta) ||
+	       meta.content.file_size == size;
 }
 
 static void check_large(struct recovery *r, const struct large *l)
@@ -370,7 +380,8 @@ static void check_large(struct recovery *r, const struct large *l)
 	for (size_t i = 0; i < n; i++) {
 		struct message *m = all[i];
 		if (!m->is_large ||
-		    (l->n && bsearch(&m->id, l->seen, l->n, sizeof *l->seen, ascending) && has_its_size(r, m)))
+		    (l->n && bsearch(&m->id, l->seen, l->n, sizeof *l->seen, ascending) &&
+		     has_its_size(r, m)))
 			continue;
 		char id[SPOOL_ID_MAX];
 		find(r, "message %s: its body is missing or cut short",
@@ -380,8 +391,8 @@ static void check_large(struct recovery *r, const struct large *l)
 	}
 }
 
-/* A file without a record was never acknowledged, or its message has ended. But where records are damaged it may
- * be all that is left of a message: then it is kept aside. */
+/* A file without a record was never acknowledged, or its message has ended. But where records are
+ * damaged it may be all that is left of a message: then it is kept aside. */
 static void clear_orphans(struct recovery *r, const struct buf *names)
 {
 	if (!r->damaged) {
@@ -390,7 +401,8 @@ static void clear_orphans(struct recovery *r, const struct buf *names)
 	}
 	for (size_t at = 0; at < names->n; at += strlen(names->p + at) + 1) {
 		find(r, "body %s belongs to no record; kept in damaged/", names->p + at);
-		r->io->rename(r->io->self, r->dirs.large, names->p + at, r->dirs.damaged, names->p + at);
+		r->io->rename(r->io->self, r->dirs.large, names->p + at, r->dirs.damaged,
+			      names->p + at);
 	}
 }
 
@@ -447,7 +459,8 @@ bool recover(struct recovery *r, struct err *err)
 void recovery_done(struct recovery *r)
 {
 	index_done(&r->index);
-	list_each(it, &r->segments) {
+	list_each(it, &r->segments)
+	{
 		link_remove(it);
 		segment_unref(container_of(it, struct segment, link));
 	}

@@ -19,13 +19,14 @@ enum { WINDOW_MIN = 1 << 20, PAGE = 4096, PAGE_ATTEMPTS = 10, SUSPECTS_MAX = 64 
 
 struct scan {
 	struct window window;
-	uint32_t limit;                  /* no record ends behind */
+	uint32_t limit;			 /* no record ends behind */
 	uint32_t suspects[SUSPECTS_MAX]; /* bad places that may yet prove to be torn */
 	unsigned n_suspects;
 	struct scan_result result;
 };
 
-/* A page that cannot be read after several attempts reads as zeros: the rest must not be lost with it. */
+/* A page that cannot be read after several attempts reads as zeros: the rest must not be lost with
+ * it. */
 static void read_pages(struct window *w)
 {
 	const struct spool_io *io = w->g->io;
@@ -113,9 +114,9 @@ static bool all_zero(struct scan *s, uint64_t at)
 	return true;
 }
 
-/* One sync makes a stretch of records durable, and the next stretch begins only then. So a bad place before the
- * stretch of a good record behind it was durable once: that is damage. In the last stretch it may be a write
- * that the crash cut off. */
+/* One sync makes a stretch of records durable, and the next stretch begins only then. So a bad
+ * place before the stretch of a good record behind it was durable once: that is damage. In the last
+ * stretch it may be a write that the crash cut off. */
 static void settle_suspects(struct scan *s, uint32_t durable_until)
 {
 	unsigned kept = 0;
@@ -138,8 +139,8 @@ static void suspect(struct scan *s, uint64_t at)
 }
 
 void segment_scan(struct segment *g, struct seal seal,
-                  void (*record)(void *arg, const struct record_header *h, const uint8_t *meta),
-                  void *arg, struct scan_result *out)
+		  void (*record)(void *arg, const struct record_header *h, const uint8_t *meta),
+		  void *arg, struct scan_result *out)
 {
 	struct scan s = {.window = {.g = g}, .limit = seal.end ? seal.end : g->size};
 	uint32_t stretch = SEGMENT_DATA; /* where the last good record's sync began */

@@ -21,7 +21,8 @@ bool segment_name_parse(const char *name, uint64_t *generation)
 {
 	uint64_t n = 0;
 	for (int i = 0; i < 16; i++) {
-		const char *digits = "0123456789abcdef", *at = name[i] ? strchr(digits, name[i]) : NULL;
+		const char *digits = "0123456789abcdef",
+			   *at = name[i] ? strchr(digits, name[i]) : NULL;
 		if (!at)
 			return false;
 		n = n << 4 | (uint64_t)(at - digits);
@@ -72,8 +73,8 @@ static int write_header(const struct spool_io *io, int fd, const struct segment_
 	return io->sync(io->self, fd, SYNC_SEGMENT_HEADER);
 }
 
-int segment_create(const struct spool_io *io, const struct spool_dirs *dirs, struct segment_header h,
-                   bool from_reserve, struct segment **out)
+int segment_create(const struct spool_io *io, const struct spool_dirs *dirs,
+		   struct segment_header h, bool from_reserve, struct segment **out)
 {
 	char made[SEGMENT_NAME_MAX], name[SEGMENT_NAME_MAX];
 	int dir = dirs->segments;
@@ -85,7 +86,7 @@ int segment_create(const struct spool_io *io, const struct spool_dirs *dirs, str
 	h.format = SEGMENT_FORMAT;
 	random_secret(&h.nonce, sizeof h.nonce);
 	int fd = io->open_file(io->self, dir, made,
-	                       from_reserve ? SPOOL_OPEN_WRITE : SPOOL_OPEN_CREATE);
+			       from_reserve ? SPOOL_OPEN_WRITE : SPOOL_OPEN_CREATE);
 	if (fd < 0)
 		return fd;
 	int rc = from_reserve ? 0 : io->allocate(io->self, fd, h.size);
@@ -135,7 +136,8 @@ int reserve_create(const struct spool_io *io, const struct spool_dirs *dirs, uin
 }
 
 /* 1: there is one, 0: both copies are damaged, or -errno. */
-static int read_header(const struct spool_io *io, int fd, uint64_t generation, struct segment_header *out)
+static int read_header(const struct spool_io *io, int fd, uint64_t generation,
+		       struct segment_header *out)
 {
 	static const uint64_t places[] = {0, SEGMENT_HEADER_COPY};
 	int error = 0;
@@ -144,7 +146,8 @@ static int read_header(const struct spool_io *io, int fd, uint64_t generation, s
 		uint8_t bytes[SEGMENT_HEADER];
 		struct segment_header h;
 		int64_t rc = io->read(io->self, fd, bytes, sizeof bytes, places[i % 2], true);
-		if (rc == SEGMENT_HEADER && segment_header_decode(bytes, &h) && h.generation == generation) {
+		if (rc == SEGMENT_HEADER && segment_header_decode(bytes, &h) &&
+		    h.generation == generation) {
 			*out = h;
 			return 1;
 		}
@@ -155,13 +158,14 @@ static int read_header(const struct spool_io *io, int fd, uint64_t generation, s
 }
 
 int segment_open(const struct spool_io *io, const struct spool_dirs *dirs, uint64_t generation,
-                 bool for_sync, struct segment_header *header, bool *has_header, struct segment **out)
+		 bool for_sync, struct segment_header *header, bool *has_header,
+		 struct segment **out)
 {
 	char name[SEGMENT_NAME_MAX];
 	uint64_t size;
 	segment_name(generation, "seg", name);
 	int fd = io->open_file(io->self, dirs->segments, name,
-	                       for_sync ? SPOOL_OPEN_WRITE : SPOOL_OPEN_READ);
+			       for_sync ? SPOOL_OPEN_WRITE : SPOOL_OPEN_READ);
 	if (fd < 0)
 		return fd;
 	int rc = io->size(io->self, fd, &size);

@@ -12,31 +12,34 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define ROW(name, kind, value, least, most, text)                                                  \
-	{                                                                                          \
-		.key = #name, .type = kind, .offset = offsetof(struct spool_conf, name),           \
-		.fallback = value, .min = least, .max = most, .help = text                         \
+#define ROW(name, kind, value, least, most, text)                                        \
+	{                                                                                \
+		.key = #name, .type = kind, .offset = offsetof(struct spool_conf, name), \
+		.fallback = value, .min = least, .max = most, .help = text               \
 	}
 enum { KIB = 1 << 10, MIB = 1 << 20, GIB = 1 << 30 };
 
 const struct conf_row spool_conf_rows[] = {
-        ROW(directory, CONF_TEXT, "/var/spool/postern", 0, 0,
-            "Where accepted messages are kept: a directory on a local disk that honours fdatasync."),
-        ROW(segment_size, CONF_SIZE, "64M", MIB, GIB, "Bytes preallocated for each segment of the log."),
-        ROW(inline_max, CONF_SIZE, "256k", KIB, 16 * MIB,
-            "Bodies over this many bytes go to a file of their own."),
-        ROW(free_min, CONF_SIZE, "200M", 0, 0, "With fewer bytes free on the disk, new mail is answered 452."),
-        ROW(inodes_min, CONF_INT, "1000", 0, INT64_MAX,
-            "With fewer inodes free on the disk, new mail is answered 452."),
-        ROW(reserve, CONF_SIZE, "16M", MIB, GIB,
-            "Bytes preallocated so that states of messages can be written when the disk is full."),
-        ROW(batch_max, CONF_INT, "256", 1, 4096, "Messages made durable by one sync, at most."),
-        CONF_ROWS_END};
+	ROW(directory, CONF_TEXT, "/var/spool/postern", 0, 0,
+	    "Where accepted messages are kept: a directory on a local disk that honours "
+	    "fdatasync."),
+	ROW(segment_size, CONF_SIZE, "64M", MIB, GIB,
+	    "Bytes preallocated for each segment of the log."),
+	ROW(inline_max, CONF_SIZE, "256k", KIB, 16 * MIB,
+	    "Bodies over this many bytes go to a file of their own."),
+	ROW(free_min, CONF_SIZE, "200M", 0, 0,
+	    "With fewer bytes free on the disk, new mail is answered 452."),
+	ROW(inodes_min, CONF_INT, "1000", 0, INT64_MAX,
+	    "With fewer inodes free on the disk, new mail is answered 452."),
+	ROW(reserve, CONF_SIZE, "16M", MIB, GIB,
+	    "Bytes preallocated so that states of messages can be written when the disk is full."),
+	ROW(batch_max, CONF_INT, "256", 1, 4096, "Messages made durable by one sync, at most."),
+	CONF_ROWS_END};
 const struct conf_section spool_section = {
-        .name = "spool",
-        .help = "The durable store of accepted messages.",
-        .rows = spool_conf_rows,
-        .size = sizeof(struct spool_conf),
+	.name = "spool",
+	.help = "The durable store of accepted messages.",
+	.rows = spool_conf_rows,
+	.size = sizeof(struct spool_conf),
 };
 
 /* --- opening, the part that blocks --- */
@@ -61,7 +64,8 @@ static bool take_lock(struct opening *o)
 		io->close(io->self, fd);
 		o->is_locked_out = rc == -EWOULDBLOCK;
 		if (o->is_locked_out)
-			return err_temp(&o->err, CAUSE_STORAGE, "another process uses the spool %s", o->directory);
+			return err_temp(&o->err, CAUSE_STORAGE, "another process uses the spool %s",
+					o->directory);
 		return spool_failed(&o->err, rc, "lock the spool");
 	}
 	o->lock_fd = fd;
@@ -73,7 +77,7 @@ static void open_run(void *arg)
 	struct opening *o = arg;
 	struct recovery *r = &o->recovery;
 	o->ok = spool_dirs_open(r->io, o->directory, false, &r->dirs, &o->err) && take_lock(o) &&
-	        recover(r, &o->err);
+		recover(r, &o->err);
 	/* A disk without room for it is not a failure. */
 	if (o->ok)
 		reserve_create(r->io, &r->dirs, (uint64_t)o->reserve);
@@ -91,8 +95,8 @@ static void open_drop(void *arg)
 	free(o);
 }
 
-WAITS static struct opening *open_once(const struct spool_io *io, const char *directory, int64_t reserve,
-                                       struct err *err)
+WAITS static struct opening *open_once(const struct spool_io *io, const char *directory,
+				       int64_t reserve, struct err *err)
 {
 	struct opening *o = mem_new(struct opening);
 	o->directory = directory;
@@ -104,8 +108,8 @@ WAITS static struct opening *open_once(const struct spool_io *io, const char *di
 }
 
 /* The process before us may still be finishing. */
-WAITS static struct opening *open_patiently(const struct spool_io *io, const char *directory, int64_t reserve,
-                                            struct err *err)
+WAITS static struct opening *open_patiently(const struct spool_io *io, const char *directory,
+					    int64_t reserve, struct err *err)
 {
 	for (;;) {
 		struct opening *o = open_once(io, directory, reserve, err);
@@ -134,14 +138,15 @@ static void on_segment(void *owner, struct item *it)
 		s->sealed_used += event->sealed_end;
 	}
 	if (it->error < 0)
-		log_event(LOG_ERROR_, "spool_sync_failed", LOG_C("error", strerrordesc_np(-it->error)),
-		          LOG_I("segment", (int64_t)event->sealed->generation));
+		log_event(LOG_ERROR_, "spool_sync_failed",
+			  LOG_C("error", strerrordesc_np(-it->error)),
+			  LOG_I("segment", (int64_t)event->sealed->generation));
 	if (it->segment) {
 		list_push_back(&s->segments, &it->segment->link);
 		s->n_segments++;
 		if (it->segment->is_reserve)
 			log_event(LOG_WARN_, "spool_reserve_used",
-			          LOG_I("segment", (int64_t)it->segment->generation));
+				  LOG_I("segment", (int64_t)it->segment->generation));
 	}
 	free(event);
 	compact_poke(s);
@@ -162,7 +167,8 @@ static void take_over(struct spool *s, struct opening *o)
 		struct segment *g = container_of(l, struct segment, link);
 		list_push_back(&s->segments, l);
 		s->sealed_used += g->used;
-		list_each(m, &g->messages) {
+		list_each(m, &g->messages)
+		{
 			struct message *message = container_of(m, struct message, in_segment);
 			s->live_bytes += message_record_size(message);
 			if (message->is_large)
@@ -188,25 +194,27 @@ static bool start_writer(struct spool *s, const struct recovery *r, struct err *
 	if (!list_is_empty(&s->segments))
 		newest = container_of(s->segments.head.prev, struct segment, link);
 	const struct writer_conf conf = {
-	        .io = s->io,
-	        .dirs = &s->dirs,
-	        .segment_size = (uint32_t)s->conf.segment_size,
-	        .reserve = (uint32_t)s->conf.reserve,
-	        .batch_max = (unsigned)s->conf.batch_max,
-	        .last_generation = r->last_generation,
-	        .previous = r->previous,
-	        .previous_end = r->previous_end,
-	        .previous_torn = r->previous_torn,
-	        .recovered = newest && !newest->is_damaged ? newest : NULL,
-	        .on_segment = on_segment,
-	        .owner = s,
+		.io = s->io,
+		.dirs = &s->dirs,
+		.segment_size = (uint32_t)s->conf.segment_size,
+		.reserve = (uint32_t)s->conf.reserve,
+		.batch_max = (unsigned)s->conf.batch_max,
+		.last_generation = r->last_generation,
+		.previous = r->previous,
+		.previous_end = r->previous_end,
+		.previous_torn = r->previous_torn,
+		.recovered = newest && !newest->is_damaged ? newest : NULL,
+		.on_segment = on_segment,
+		.owner = s,
 	};
 	return writer_new(&conf, &s->writer, err);
 }
 
-typedef void recovered_fn(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size);
+typedef void recovered_fn(void *arg, struct spool_id id, const struct spool_envelope *e,
+			  uint64_t size);
 
-WAITS static bool tell_recovered(struct spool *s, recovered_fn *recovered, void *arg, struct err *err)
+WAITS static bool tell_recovered(struct spool *s, recovered_fn *recovered, void *arg,
+				 struct err *err)
 {
 	/* Ids, because what is told may end messages at once. */
 	auto_free struct message **all = index_sorted(&s->index);
@@ -236,7 +244,8 @@ WAITS static bool tell_recovered(struct spool *s, recovered_fn *recovered, void 
 static void spool_free(struct spool *s)
 {
 	index_done(&s->index);
-	list_each(it, &s->segments) {
+	list_each(it, &s->segments)
+	{
 		link_remove(it);
 		segment_unref(container_of(it, struct segment, link));
 	}
@@ -248,7 +257,7 @@ static void spool_free(struct spool *s)
 }
 
 bool spool_open(const struct spool_conf *conf, const struct spool_io *io, struct group *root,
-                recovered_fn *recovered, void *arg, struct spool **out, struct err *err)
+		recovered_fn *recovered, void *arg, struct spool **out, struct err *err)
 {
 	struct spool *s = mem_new(struct spool);
 	s->conf = *conf;
@@ -286,7 +295,8 @@ static void end_settled(void *owner, struct item *it)
 {
 	struct spool *s = owner;
 	if (it->error < 0)
-		log_event(LOG_ERROR_, "spool_close_failed", LOG_C("error", strerrordesc_np(-it->error)));
+		log_event(LOG_ERROR_, "spool_close_failed",
+			  LOG_C("error", strerrordesc_np(-it->error)));
 	free(it);
 	s->has_ended = true;
 	cond_broadcast(&s->quiet);
@@ -299,6 +309,7 @@ void spool_close(struct spool *s)
 	bool may_wait = true;
 	while (may_wait && (s->is_kept || s->jobs > 0 || s->compaction.segment))
 		may_wait = cond_wait(&s->quiet, "spool: close", &err);
+	s->is_ending = true;
 	writer_submit(s->writer, spool_state_item(ITEM_END, 0, STR_NONE, end_settled));
 	while (may_wait && !s->has_ended)
 		may_wait = cond_wait(&s->quiet, "spool: close", &err);
@@ -315,15 +326,15 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 	struct writer_stats w;
 	writer_stats(s->writer, &w);
 	*out = (struct spool_stats){
-	        .messages = s->index.n,
-	        .bytes = s->sealed_used + s->large_bytes,
-	        .segments = s->n_segments,
-	        .syncs = w.syncs,
-	        .accepted = s->accepted,
-	        .sync_failures = w.sync_failures,
-	        .damaged_records = s->damaged,
-	        .torn_ends = s->torn,
-	        .is_read_only = w.is_read_only,
+		.messages = s->index.n,
+		.bytes = s->sealed_used + s->large_bytes,
+		.segments = s->n_segments,
+		.syncs = w.syncs,
+		.accepted = s->accepted,
+		.sync_failures = w.sync_failures,
+		.damaged_records = s->damaged,
+		.torn_ends = s->torn,
+		.is_read_only = w.is_read_only,
 	};
 	struct segment *newest = container_of(s->segments.head.prev, struct segment, link);
 	if (!list_is_empty(&s->segments) && !newest->is_sealed)

@@ -10,19 +10,20 @@
 
 enum { CHECK_CHUNK = 256 * 1024 };
 
-struct stored stored_of(const struct message *m, const struct spool_io *io, const struct spool_dirs *dirs)
+struct stored stored_of(const struct message *m, const struct spool_io *io,
+			const struct spool_dirs *dirs)
 {
 	return (struct stored){
-	        .io = io,
-	        .large_dir = dirs->large,
-	        .segment = m->segment,
-	        .id = m->id,
-	        .size = m->size,
-	        .body_sum = m->body_sum,
-	        .offset = m->offset,
-	        .meta_length = m->meta_length,
-	        .body_length = m->body_length,
-	        .is_large = m->is_large,
+		.io = io,
+		.large_dir = dirs->large,
+		.segment = m->segment,
+		.id = m->id,
+		.size = m->size,
+		.body_sum = m->body_sum,
+		.offset = m->offset,
+		.meta_length = m->meta_length,
+		.body_length = m->body_length,
+		.is_large = m->is_large,
 	};
 }
 
@@ -42,7 +43,7 @@ int stored_meta(const struct stored *s, uint8_t *record, bool may_wait, struct m
 }
 
 static int check_stretch(const struct spool_io *io, int fd, uint64_t at, uint64_t n, uint64_t seed,
-                         uint64_t want)
+			 uint64_t want)
 {
 	auto_free uint8_t *chunk = mem_resize(NULL, CHECK_CHUNK);
 	XXH3_state_t *state = XXH3_createState();
@@ -75,7 +76,8 @@ static int open_large(const struct stored *s)
 int stored_check(const struct stored *s)
 {
 	uint64_t body = (uint64_t)s->offset + RECORD_HEADER + s->meta_length;
-	int rc = check_stretch(s->io, s->segment->fd, body, s->body_length, s->segment->seed, s->body_sum);
+	int rc = check_stretch(s->io, s->segment->fd, body, s->body_length, s->segment->seed,
+			       s->body_sum);
 	if (rc < 0 || !s->is_large)
 		return rc;
 	auto_free uint8_t *record = mem_resize(NULL, stored_meta_size(s));
@@ -92,8 +94,8 @@ int stored_check(const struct stored *s)
 }
 
 /* From the kept stretches of the file, as if they stood in a row. */
-static int64_t read_kept(const struct stored *s, const struct spool_content *c, uint64_t at, uint8_t *out,
-                         size_t n)
+static int64_t read_kept(const struct stored *s, const struct spool_content *c, uint64_t at,
+			 uint8_t *out, size_t n)
 {
 	size_t have = 0;
 	int fd = open_large(s);
@@ -127,7 +129,7 @@ int64_t stored_read(const struct stored *s, uint64_t at, void *out, size_t n)
 	if (at < s->body_length) {
 		have = s->body_length - at < n ? (size_t)(s->body_length - at) : n;
 		int rc = io_read_all(s->io, s->segment->fd, out, have,
-		                     s->offset + RECORD_HEADER + (uint64_t)s->meta_length + at);
+				     s->offset + RECORD_HEADER + (uint64_t)s->meta_length + at);
 		if (rc < 0)
 			return rc;
 	}
@@ -138,6 +140,7 @@ int64_t stored_read(const struct stored *s, uint64_t at, void *out, size_t n)
 	int rc = stored_meta(s, record, true, &meta);
 	if (rc < 0)
 		return rc;
-	int64_t got = read_kept(s, &meta.content, at + have - s->body_length, (uint8_t *)out + have, n - have);
+	int64_t got = read_kept(s, &meta.content, at + have - s->body_length, (uint8_t *)out + have,
+				n - have);
 	return got < 0 ? got : (int64_t)have + got;
 }

@@ -70,7 +70,8 @@ static void drop(struct writer *w, struct drop_item *d)
 	/* Gone already: only a sync failed the last time. */
 	if (rc == -ENOENT)
 		rc = 0;
-	/* Before the next one goes: or a crash could bring this one back, and not what ended its messages. */
+	/* Before the next one goes: or a crash could bring this one back, and not what ended its
+	 * messages. */
 	if (rc == 0)
 		rc = io->sync_dir(io->self, dirs->segments, SYNC_RECLAIM_DIR);
 	writer_settle_as(w, &d->item, rc);
@@ -88,7 +89,8 @@ static void handle(struct writer *w, struct item *it)
 {
 	switch (it->kind) {
 	case ITEM_FLUSH:
-		/* Without room, nobody else would ask for it: new mail is refused before it gets here. */
+		/* Without room, nobody else would ask for it: new mail is refused before it gets
+		 * here. */
 		if (atomic_load(&w->is_full) || atomic_load(&w->is_read_only))
 			append_roll(w, 0, false);
 		/* Settles with what was placed before it. */
@@ -190,7 +192,8 @@ static void *run(void *arg)
 	}
 }
 
-/* Once for all that a turn of the loop has brought: they share a sync, and nobody wakes to find a single note. */
+/* Once for all that a turn of the loop has brought: they share a sync, and nobody wakes to find a
+ * single note. */
 static void wake(struct post *post)
 {
 	struct writer *w = container_of(post, struct writer, kick);
@@ -249,7 +252,7 @@ bool writer_new(const struct writer_conf *conf, struct writer **out, struct err 
 {
 	struct writer *w = mem_new(struct writer);
 	struct fifo *const queues[] = {&w->queue,   &w->settled, &w->placed,
-	                               &w->written, &w->backlog, &w->refused};
+				       &w->written, &w->backlog, &w->refused};
 	w->conf = *conf;
 	w->io = conf->io;
 	w->last_generation = conf->last_generation;
