@@ -11,7 +11,7 @@
 #include "conf/nearest.h"
 
 enum { OPT_JSON = 256, OPT_BATCH, OPT_RESOLVER, OPT_DNS, OPT_NOW, OPT_TIMEOUT, OPT_HELP, OPT_WHY, OPT_FOR, OPT_LIMIT,
-	OPT_PORT, OPT_TO, OPT_CLIENT, OPT_TAKE_OVER, OPT_SAMPLE, OPT_ONCE, OPT_APPLY, OPT_VERSION, OPT_IP, OPT_FROM, OPT_HELO, OPT_RECORD };
+	OPT_PORT, OPT_TO, OPT_CLIENT, OPT_TAKE_OVER, OPT_SAMPLE, OPT_ONCE, OPT_APPLY, OPT_VERSION };
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, OPT_JSON},
@@ -23,8 +23,6 @@ static const struct option options[] = {
 	{"to", required_argument, NULL, OPT_TO}, {"client", required_argument, NULL, OPT_CLIENT},
 	{"take-over", no_argument, NULL, OPT_TAKE_OVER}, {"print-sample", no_argument, NULL, OPT_SAMPLE},
 	{"once", no_argument, NULL, OPT_ONCE}, {"apply", no_argument, NULL, OPT_APPLY},
-	{"ip", required_argument, NULL, OPT_IP}, {"from", required_argument, NULL, OPT_FROM},
-	{"helo", required_argument, NULL, OPT_HELO}, {"record", required_argument, NULL, OPT_RECORD},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0},
 };
 
@@ -72,10 +70,6 @@ static bool option_take(struct cmd *c, int option, bool *wants_version)
 	case OPT_PORT: c->port = optarg; return true;
 	case OPT_TO: c->to = optarg; return true;
 	case OPT_CLIENT: c->client = optarg; return true;
-	case OPT_IP: c->ip = optarg; return true;
-	case OPT_FROM: c->from = optarg; return true;
-	case OPT_HELO: c->helo = optarg; return true;
-	case OPT_RECORD: c->record = optarg; return true;
 	case OPT_TAKE_OVER: c->take_over = true; return true;
 	case OPT_SAMPLE: c->print_sample = true; return true;
 	case OPT_ONCE: c->apply = true; return true;
