@@ -217,6 +217,7 @@ static void decide(struct search *s)
 		out->outcome = MX_TEMPORARY;
 		out->why = s->trouble;
 	} else if (s->has_ipv6_only) {
+		out->is_ipv6_only = true;
 		out->outcome = MX_TEMPORARY;
 		out->why = STR("reachable by IPv6 only, which is not in use here");
 	} else if (out->has_own) {

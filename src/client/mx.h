@@ -39,6 +39,7 @@ struct mx_list {
 	                              * memory of the arena */
 	size_t n;
 	bool is_implicit;
+	bool is_ipv6_only;           /* with MX_TEMPORARY: only because use_ipv6 is off */
 	bool has_own;                /* one of them is ourselves (left out with all of worse preference) */
 	unsigned unusable;
 	struct str why;              /* for MX_TEMPORARY and MX_UNUSABLE: words for the trail */

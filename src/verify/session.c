@@ -100,6 +100,14 @@ static void use_hop(struct session *s)
 	s->mx = (struct mx_list){.outcome = MX_FOUND, .hosts = h, .n = 1};
 }
 
+/* That we do not speak IPv6 is no fault of theirs, and waiting does not mend it. */
+static void settle_unreachable_family(struct session *s)
+{
+	struct verify_answer a = {.verdict = VERIFY_UNVERIFIABLE, .cause = CAUSE_POLICY};
+	answer_set_said(&a, s->mx.why);
+	session_settle_all(s, &a);
+}
+
 /* True: there are hosts to ask. */
 static WAITS bool find_hosts(struct session *s)
 {
@@ -128,7 +136,10 @@ static WAITS bool find_hosts(struct session *s)
 	case MX_UNUSABLE:
 		break;
 	case MX_TEMPORARY:
-		settle_dns(s, VERIFY_DNS_TEMPORARY, s->mx.why);
+		if (s->mx.is_ipv6_only)
+			settle_unreachable_family(s);
+		else
+			settle_dns(s, VERIFY_DNS_TEMPORARY, s->mx.why);
 		return false;
 	}
 	if (s->mx.has_own) { /* we are its best mail server: never asked */

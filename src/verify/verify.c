@@ -216,7 +216,7 @@ bool verify_domain(struct verify *v, const struct address *sender, enum verify_d
 	struct mx_list mx;
 	if (!mx_find(v->deps.resolver, &conf, sender->ascii_domain, arena, &mx, err))
 		return false;
-	*out = mx.has_own ? VERIFY_DNS_OK : meanings[mx.outcome];
+	*out = mx.has_own || mx.is_ipv6_only ? VERIFY_DNS_OK : meanings[mx.outcome];
 	*why = mx.why;
 	return true;
 }
