@@ -49,7 +49,7 @@ void segment_header_encode(const struct segment_header *h, uint8_t out[SEGMENT_H
 
 bool segment_header_decode(const uint8_t in[SEGMENT_HEADER], struct segment_header *out)
 {
-	struct eye sum = {in + SEGMENT_HEADER - 8, 8, false};
+	struct eye sum = {in + (SEGMENT_HEADER - 8), 8, false};
 	if (memcmp(in, segment_magic, sizeof segment_magic) != 0 ||
 	    eye_u64(&sum) != record_sum(in, SEGMENT_HEADER - 8, 0))
 		return false;
@@ -90,7 +90,7 @@ void record_header_encode(const struct record_header *h, uint64_t seed, uint8_t 
 bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32_t offset,
 			  struct record_header *out)
 {
-	struct eye r = {in, RECORD_HEADER, false}, sum = {in + RECORD_HEADER - 8, 8, false};
+	struct eye r = {in, RECORD_HEADER, false}, sum = {in + (RECORD_HEADER - 8), 8, false};
 	if (eye_u32(&r) != RECORD_MAGIC || eye_u64(&sum) != record_sum(in, RECORD_HEADER - 8, seed))
 		return false;
 	struct record_header h;

@@ -87,12 +87,15 @@ void spool_body_drop(struct spool_body *b); /* accepts NULL */
 
 /* Opens or creates, takes the lock, recovers. `io` NULL is the real disk. While another process holds the lock, waits
  * for it until the deadline in force, and fails at once if there is none. A full disk is not a failure: what is
- * there can be delivered, and new mail is refused until there is room. `conf` may go afterwards. `recovered` is called for each live message, oldest first, on the
- * calling fiber; the envelope is valid during the call. */
+ * there can be delivered, and new mail is refused until there is room. `conf` may go afterwards.
+ * `recovered` is called for each live message, oldest first, on the calling fiber; the envelope is valid during the
+ * call. */
 WAITS bool spool_open(const struct spool_conf *conf, const struct spool_io *io, struct group *root,
                       void (*recovered)(void *arg, struct spool_id id, const struct spool_envelope *e, uint64_t size),
                       void *arg, struct spool **out, struct err *err);
-WAITS void spool_close(struct spool *s); /* all appended records synced; lock released */
+/* All appended records are synced and the lock is released. Bodies are dropped and readers gone before; the fiber is not
+ * cancelled. */
+WAITS void spool_close(struct spool *s);
 struct spool_id spool_next_id(struct spool *s); /* the reference of a transaction, used again when it is accepted */
 
 /* Is there room for `size` more bytes? False: CAUSE_STORAGE, 452. Counts all open transactions' reservations.

@@ -65,8 +65,8 @@ WAITS static void dropped_ranges(struct world *w)
 		assert_true(spool_body_write(b, (struct str){filler, tail}, &err));
 		assert_true(spool_accept(w->spool, id, &plain, STR("P:"), rows[row].drop,
 					 rows[row].n, b, &err));
-		char *got;
-		size_t n, want = strlen(rows[row].want);
+		char *got = NULL;
+		size_t n = 0, want = strlen(rows[row].want);
 		assert_true(read_all(w, id, 7, &got, &n, &err));
 		assert_row(n == 2 + want + tail, rows[row].want);
 		assert_row(memcmp(got, "P:", 2) == 0 && memcmp(got + 2, rows[row].want, want) == 0,

@@ -168,7 +168,7 @@ WAITS static inline struct spool_id must_accept(struct world *w, size_t n, uint6
 WAITS static inline bool read_all(struct world *w, struct spool_id id, size_t piece, char **out, size_t *n,
 			   struct err *err)
 {
-	size_t size = (size_t)spool_message_size(w->spool, id), at = 0, got;
+	size_t size = (size_t)spool_message_size(w->spool, id), at = 0, got = 0;
 	char *p = mem_alloc(size + piece);
 	for (;;) {
 		if (!spool_read(w->spool, id, at, p + at, piece, &got, err)) {
@@ -189,8 +189,8 @@ WAITS static inline bool read_all(struct world *w, struct spool_id id, size_t pi
 WAITS static inline void check_message(struct world *w, struct spool_id id, size_t n, uint64_t seed,
 				size_t piece)
 {
-	char *got;
-	size_t size;
+	char *got = NULL;
+	size_t size = 0;
 	struct err err;
 	auto_free uint8_t *want = mem_alloc(n);
 	if (!read_all(w, id, piece, &got, &size, &err))

@@ -271,8 +271,8 @@ WAITS static void rot_is_not_delivered(struct world *w)
 	static const size_t pieces[] = {10, 699, 714, 100000};
 	struct spool_id small_one = must_accept(w, 700, 1), large_one = must_accept(w, 50000, 2);
 	unsigned spoiled = 0;
-	char *bytes;
-	size_t n;
+	char *bytes = NULL;
+	size_t n = 0;
 	struct err err;
 	check_message(w, small_one, 700, 1, 800);
 	check_message(w, large_one, 50000, 2, 800);
