@@ -85,7 +85,7 @@ WAITS static void lab_fiber(void *arg)
 static bool postern_find(char *out, size_t n)
 {
 	static const char *const places[] = {"postern", "../src/postern", "../bin/postern"};
-	char self[PATH_MAX - 32], path[PATH_MAX];
+	char self[1024], path[1100];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (length < 0)
