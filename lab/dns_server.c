@@ -125,6 +125,15 @@ static int answer_mx(const struct lab_habit *h, struct buf *b, unsigned *count)
 	return RCODE_OK;
 }
 
+static void put_txt(struct buf *b, struct str text)
+{
+	char data[256];
+
+	data[0] = (char)text.n;
+	memcpy(data + 1, text.p, text.n);
+	put_record(b, DNS_TXT, (struct str){data, text.n + 1});
+}
+
 /* A of DOMAIN itself (implicit MX only), of mx., mx1. and mx2. */
 static int answer_host(const struct lab_habit *h, struct str front, struct buf *b, unsigned *count)
 {
@@ -204,6 +213,11 @@ static int answer(const struct question *q, struct buf *b, unsigned *count)
 	}
 	if (q->type == DNS_MX && front.n == 0)
 		return answer_mx(h, b, count);
+	if (q->type == DNS_TXT && front.n == 0 && h->spf) {
+		put_txt(b, str_slice(str_from(h->spf), 0, 255));
+		*count = 1;
+		return RCODE_OK;
+	}
 	if (q->type == DNS_A)
 		return answer_host(h, front, b, count);
 	return RCODE_OK;

@@ -113,6 +113,8 @@ const struct lab_habit lab_habits[] = {
          .mail_null = "550 5.7.1 no bounces please", .for_known = EXISTS, .for_unknown = ABSENT},
 	{.domain = "old-sloppy-mumbles.lab", .story = "knows HELO, bare LF and no reasons", .refuses_ehlo = true, .bare_lf = true,
          .no_pipelining = true, .unknown = "550 Sorry", .for_known = EXISTS, .for_unknown = ABSENT},
+	{.domain = "freemail.lab", .story = "says in its SPF record which addresses send for it, and that nobody else does",
+         .spf = "v=spf1 ip4:127.9.3.0/24 -all", .for_known = EXISTS, .for_unknown = ABSENT},
 };
 const size_t lab_habit_count = sizeof(lab_habits) / sizeof(*lab_habits);
 

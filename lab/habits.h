@@ -35,6 +35,7 @@ struct lab_habit {
 	const char *domain;
 	const char *story;           /* one sentence for the tour */
 	enum lab_dns dns;
+	const char *spf;             /* its SPF record; NULL: none */
 	bool is_down;                /* nobody listens */
 	enum lab_close close;
 	enum lab_tls tls;

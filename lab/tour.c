@@ -122,6 +122,8 @@ static bool verify_print(const struct telling *t, const struct trail *trail)
 
 	for (size_t i = 0; i < trail->n; i++) {
 		const struct trail_entry *e = &trail->entries[i];
+		if (str_eq(e->check, STR("spf")) && !str_eq(e->result, STR("none")))
+			printf("   %sSPF%s    %s%.*s: %.*s%s\n", BOLD(t), PLAIN(t), DIM(t), STR_ARG(e->result), STR_ARG(e->text), PLAIN(t));
 		if (!str_eq(e->check, STR("verify")))
 			continue;
 		was_asked = was_asked || str_find(e->text, STR("EHLO")) < e->text.n || str_find(e->text, STR("connect")) < e->text.n;
@@ -165,6 +167,16 @@ WAITS static bool attempt(struct telling *t, struct str message, int code, const
 	return ok;
 }
 
+/* Conversations that the sender's own mail server has seen so far. */
+static unsigned sessions_seen(const struct telling *t)
+{
+	struct str from = str_from(t->story->from);
+	size_t at = str_rfind_char(from, '@');
+	const struct lab_habit *h = at < from.n ? lab_habit_find(str_skip(from, at + 1)) : NULL;
+
+	return h ? lab_mx_count(t->world->mx, h).sessions : 0;
+}
+
 WAITS static bool story_tell(struct telling *t)
 {
 	const struct lab_story *s = t->story;
@@ -177,6 +189,7 @@ WAITS static bool story_tell(struct telling *t)
 		printf("   %s✖%s samples/mail/%s cannot be read\n", RED(t), PLAIN(t), s->file);
 		return false;
 	}
+	unsigned seen = sessions_seen(t);
 	ok = attempt(t, buf_view(&message), s->code, s->enhanced, &was_asked);
 	if (ok && s->again_after_s > 0) {
 		printf("          … the client's queue waits %d s and tries again\n", s->again_after_s);
@@ -184,6 +197,7 @@ WAITS static bool story_tell(struct telling *t)
 		ok = rt_sleep(s->again_after_s * USEC_S, "the client's retry", &err) &&
 		     attempt(t, buf_view(&message), s->code_again, NULL, &was_asked);
 	}
+	was_asked = was_asked || (!s->is_asked && sessions_seen(t) != seen); /* what the trail does not tell, the server does */
 	if (was_asked != s->is_asked) {
 		printf("   %s✖%s somebody was %sasked, and should %shave been\n", RED(t), PLAIN(t), was_asked ? "" : "not ",
 		       s->is_asked ? "" : "not ");

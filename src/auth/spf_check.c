@@ -222,6 +222,26 @@ WAITS static bool target(struct evaluation *e, const struct spf_term *term, stru
 
 /* --- mechanisms (5) --- */
 
+/* Names in answers are written so that they are safe to print, \\DDD; a domain-spec may lead to such an MX host. */
+static struct str unescape(struct evaluation *e, struct str name)
+{
+	if (str_find_char(name, '\\') == name.n)
+		return name;
+	char *out = arena_alloc(e->arena, name.n);
+	size_t n = 0;
+	uint64_t code;
+
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] == '\\' && i + 3 < name.n && str_to_u64(str_slice(name, i + 1, i + 4), 0x7e, &code)) {
+			out[n++] = (char)code;
+			i += 3;
+		} else {
+			out[n++] = name.p[i];
+		}
+	}
+	return (struct str){out, n};
+}
+
 WAITS static bool match_mx(struct evaluation *e, const struct spf_term *term, struct str name, enum match *out,
                            struct err *err)
 {
@@ -240,7 +260,7 @@ WAITS static bool match_mx(struct evaluation *e, const struct spf_term *term, st
 			problem(e, "%.*s has more than %d MX hosts (RFC 7208 4.6.4)", STR_ARG(name), NAMES_MAX);
 			*out = MATCH_PERMERROR;
 		} else if (mx->records[i].mx.host.n > 0) { /* null MX matches nobody */
-			ok = addresses_match(e, mx->records[i].mx.host, bits_for(e, term), out, err);
+			ok = addresses_match(e, unescape(e, mx->records[i].mx.host), bits_for(e, term), out, err);
 		}
 	}
 	dns_answer_release(mx);

@@ -171,7 +171,7 @@ static void add_ip_dotted(struct ip ip, struct buf *out)
 	}
 	for (size_t i = 0; i < 32; i++) {
 		buf_str(out, i ? STR(".") : STR(""));
-		buf_char(out, "0123456789abcdef"[i % 2 ? ip.b[i / 2] & 15 : ip.b[i / 2] >> 4]);
+		buf_char(out, "0123456789ABCDEF"[i % 2 ? ip.b[i / 2] & 15 : ip.b[i / 2] >> 4]);
 	}
 }
 

@@ -35,6 +35,11 @@ static const struct saying {
 	    "<{s}>: Sender's own mail server refuses bounces (MAIL FROM:<>), "
 	    "so undelivered mail could not be returned"),
 
+	/* RFC 7372 3.1: 5.7.23 is SPF validation failed */
+	SAY(SPF_FAIL, "spf_fail", 550, 7, 23, AUTH_POLICY, true,
+	    "<{s}>: SPF validation failed: {d|the domain of the sender does not let your address send for it}; "
+	    "ask postmaster of the sender's domain"),
+
 	/* the recipient */
 	SAY(RCPT_ABSENT, "rcpt_absent", 550, 1, 1, NO_MAILBOX, false, "<{r}>: No such user here"),
 	SAY(RCPT_VERIFY_TEMP, "rcpt_verify_temp", 451, 1, 1, RCPT_VERIFY, true,
@@ -118,6 +123,7 @@ static struct str class_text(enum say_class class)
 		return STR("busy");
 	}
 	assert(!"a class of the closed list");
+	return STR_NONE;
 }
 
 /* A line end in a member would begin a reply line of its own. */

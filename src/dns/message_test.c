@@ -548,7 +548,7 @@ static void test_names_from_text(void **state)
 		{STR(".a"), false},
 		{STR("a..b"), false},
 		{STR("a.."), false},
-		{STR("a b.test"), false},
+		{STR("a b.test"), true},
 		{STR("a\\046b.test"), false},
 		{STR("a\0b.test"), false},
 		{STR("\xc3\xa9.test"), false},

@@ -11,7 +11,7 @@ static bool label_add(struct dns_name *out, size_t *n, struct str label)
 	out->b[(*n)++] = (uint8_t)label.n;
 	for (size_t i = 0; i < label.n; i++) {
 		char c = label.p[i];
-		if (c < 0x21 || c > 0x7e || c == '\\')
+		if (c < 0x20 || c > 0x7e || c == '\\')
 			return false;
 		out->b[(*n)++] = (uint8_t)ascii_lower(c);
 	}

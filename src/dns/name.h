@@ -16,8 +16,8 @@ struct dns_name {
 	uint8_t n;
 };
 
-/* What may be asked: labels of 1 to 63 printable ASCII bytes (SPF macros put more than host names into
- * questions), no backslash, with or without trailing dot; "." is the root. False: not a name. */
+/* What may be asked: labels of 1 to 63 printable ASCII bytes, space included (SPF macros put more than host
+ * names into questions, RFC 7208 7.2 %_), no backslash, with or without trailing dot; "." is the root. False: not a name. */
 bool dns_name_parse(struct str text, struct dns_name *out);
 /* Lower case without trailing dot, in `arena`; false when the escaped text is longer than 253 bytes. The
  * root is the empty text. */

@@ -278,6 +278,8 @@ static bool read_entry(struct script *s, const json_t *line, struct err *err)
 	lower = fold(s, name);
 	if (!read_type(type, &e->type))
 		return err_perm(err, CAUSE_PROTOCOL, "unknown type for %.*s", STR_ARG(lower));
+	if (e->type == DNS_CNAME && json_is_string(value) && json_string_length(value) == 0)
+		e->type = SCRIPT_TYPE_UNASKED; /* an alias of the root: the name is there, and nothing at it */
 	if (!read_options(json_array_get(line, 3), e))
 		return err_perm(err, CAUSE_PROTOCOL, "wrong options for %.*s", STR_ARG(lower));
 	if (!read_outcome(value, e)) {

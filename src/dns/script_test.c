@@ -129,7 +129,7 @@ FIBER_TEST(test_outcomes)
 		{"gone.test", DNS_MX, DNS_NXDOMAIN, 0, false, 300, "gone.test"},
 		{"forged.test", DNS_TXT, DNS_BOGUS, 0, false, 10, "forged.test"},
 		{"text.test", DNS_TXT, DNS_FOUND, 1, false, 300, "text.test"},
-		{"not a name", DNS_A, DNS_NXDOMAIN, 0, false, 0, "not a name"},
+		{"not..a name", DNS_A, DNS_NXDOMAIN, 0, false, 0, "not..a name"},
 		{"", DNS_A, DNS_NXDOMAIN, 0, false, 0, ""},
 		{"_25._tcp.mx1.example.test", DNS_TLSA, DNS_FOUND, 1, true, 300, "_25._tcp.mx1.example.test"},
 		{"example.test", DNS_SOA, DNS_FOUND, 1, false, 300, "example.test"},

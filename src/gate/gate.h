@@ -14,6 +14,8 @@
 #include "store/history.h"
 #include "verify/verify.h"
 
+/* What the SPF record of the sender's domain is used for: nothing, evidence for verification, or also a refusal. */
+enum gate_spf { GATE_SPF_OFF, GATE_SPF_EVIDENCE, GATE_SPF_REFUSE };
 struct gate_conf {
 	struct str host;                     /* our name in banner, HELO, Received */
 	struct conf_texts listen;            /* "0.0.0.0:25" … */
@@ -28,6 +30,7 @@ struct gate_conf {
 	usec_t idle, transaction, session;   /* deadlines: 5 min, 30 min, 2 h */
 	int64_t least_rate;                  /* bytes a second while data flows, over a minute: 100 */
 	usec_t drain;                        /* 30 s */
+	enum gate_spf spf;
 	bool is_pipelining_checked;          /* talking before the banner ends the session */
 };
 extern const struct conf_row gate_conf_rows[];

@@ -52,6 +52,9 @@ const struct conf_row gate_conf_rows[] = {
 	 "Bytes a second that a message must come in with on average, once `idle` has passed; 0: any."},
 	{"drain", CONF_DURATION, FIELD(drain), "30s", 0, DAYS(1), NULL,
 	 "How long open transactions may go on at shutdown."},
+	{"spf", CONF_CHOICE, FIELD(spf), "refuse", 0, 0, "off|evidence|refuse",
+	 "The sender domain's SPF record: refuse what fails it (verify's mode permitting) without asking anybody; "
+	 "evidence: only let a pass vouch for the client."},
 	{"check_early_talk", CONF_BOOL, FIELD(is_pipelining_checked), "yes", 0, 0, NULL,
 	 "End the session of a client that talks before our banner."},
 	CONF_ROWS_END,

@@ -250,24 +250,19 @@ bool sender_passes_again(struct session *s)
 
 /* --- at DATA --- */
 
-/* The 354 must not wait for the DNS. */
-WAITS static void fill_evidence(struct session *s)
-{
-	struct transaction *tx = s->tx;
-	struct err err;
-	stream_flush(s->stream, &err);
-	if (!verify_is_own_mx(s->set->deps.verify, tx->mail.path.address.ascii_domain, s->client,
-	                      &tx->evidence.is_own_mx, &err))
-		tx->evidence.is_own_mx = false;
-}
-
 void sender_verify_start(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	tx->skip = skip_reason(s);
 	if (tx->skip != SKIP_NONE || is_own_domain(s))
 		return;
-	fill_evidence(s);
+	evidence_fill(s);
+	if (sender_is_forged(s)) { /* not one packet to its mail server */
+		tx->has_fault = true;
+		tx->fault = SAY_SPF_FAIL;
+		metric_inc(s->gate->metrics.sender_refused);
+		return;
+	}
 	tx->ticket = verify_start(s->set->deps.verify, &tx->mail.path.address, &tx->evidence);
 }
 
