@@ -23,6 +23,12 @@ struct cmd {
 	bool as_json, as_batch, has_colour, wants_help;
 	const char *why;         /* --why, --for, --limit, --port, --to, --since: for the verbs that know them */
 	const char *for_how_long, *limit, *port, *to, *client;
+	const char *ip, *from, *helo, *record; /* of the verbs about authentication */
+	const char *domain, *selector, *key, *fields, *canonicalization, *timestamp, *authserv_id; /* of those that sign */
+	const char *min_rsa_bits, *spf, *dkim, *psl; /* of those that judge */
+	bool allow_sha1;
+	const char *file, *stage, *mx, *rules, *reader; /* of explain */
+	bool wants_list, wants_letter, wants_html;
 	bool take_over, print_sample, apply;
 	const char **words;      /* behind the verb */
 	int n;
@@ -52,6 +58,13 @@ int cmd_spool_inspect(struct cmd *c);
 int cmd_spool_check(struct cmd *c);
 int cmd_spool_export(struct cmd *c);
 int cmd_address_check(struct cmd *c);
+int cmd_spf_check(struct cmd *c);
+int cmd_dkim_verify(struct cmd *c);
+int cmd_dkim_sign(struct cmd *c);
+int cmd_arc_verify(struct cmd *c);
+int cmd_arc_seal(struct cmd *c);
+int cmd_dmarc_eval(struct cmd *c);
+int cmd_explain(struct cmd *c);
 int cmd_version(struct cmd *c);
 /* Everything that the daemon answers: passes the words on to its socket and prints the answer. */
 int cmd_ask_daemon(struct cmd *c);

@@ -11,7 +11,10 @@
 #include "conf/nearest.h"
 
 enum { OPT_JSON = 256, OPT_BATCH, OPT_RESOLVER, OPT_DNS, OPT_NOW, OPT_TIMEOUT, OPT_HELP, OPT_WHY, OPT_FOR, OPT_LIMIT,
-	OPT_PORT, OPT_TO, OPT_CLIENT, OPT_TAKE_OVER, OPT_SAMPLE, OPT_ONCE, OPT_APPLY, OPT_VERSION };
+	OPT_PORT, OPT_TO, OPT_CLIENT, OPT_TAKE_OVER, OPT_SAMPLE, OPT_ONCE, OPT_APPLY, OPT_VERSION, OPT_IP, OPT_FROM, OPT_HELO, OPT_RECORD, OPT_SHA1,
+	OPT_LIST, OPT_LETTER, OPT_HTML,
+	OPT_TEXT = 1 << 16 /* and above: the place in struct cmd that takes the text */ };
+#define OPT_INTO(member) (OPT_TEXT + (int)offsetof(struct cmd, member))
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, OPT_JSON},
@@ -23,6 +26,19 @@ static const struct option options[] = {
 	{"to", required_argument, NULL, OPT_TO}, {"client", required_argument, NULL, OPT_CLIENT},
 	{"take-over", no_argument, NULL, OPT_TAKE_OVER}, {"print-sample", no_argument, NULL, OPT_SAMPLE},
 	{"once", no_argument, NULL, OPT_ONCE}, {"apply", no_argument, NULL, OPT_APPLY},
+	{"ip", required_argument, NULL, OPT_IP}, {"from", required_argument, NULL, OPT_FROM},
+	{"helo", required_argument, NULL, OPT_HELO}, {"record", required_argument, NULL, OPT_RECORD},
+	{"domain", required_argument, NULL, OPT_INTO(domain)}, {"selector", required_argument, NULL, OPT_INTO(selector)},
+	{"key", required_argument, NULL, OPT_INTO(key)}, {"headers", required_argument, NULL, OPT_INTO(fields)},
+	{"canonicalization", required_argument, NULL, OPT_INTO(canonicalization)},
+	{"timestamp", required_argument, NULL, OPT_INTO(timestamp)},
+	{"authserv-id", required_argument, NULL, OPT_INTO(authserv_id)},
+	{"min-rsa-bits", required_argument, NULL, OPT_INTO(min_rsa_bits)}, {"spf", required_argument, NULL, OPT_INTO(spf)},
+	{"dkim", required_argument, NULL, OPT_INTO(dkim)}, {"psl", required_argument, NULL, OPT_INTO(psl)},
+	{"allow-sha1", no_argument, NULL, OPT_SHA1}, {"file", required_argument, NULL, OPT_INTO(file)},
+	{"stage", required_argument, NULL, OPT_INTO(stage)}, {"mx", required_argument, NULL, OPT_INTO(mx)},
+	{"rules", required_argument, NULL, OPT_INTO(rules)}, {"reader", required_argument, NULL, OPT_INTO(reader)},
+	{"list", no_argument, NULL, OPT_LIST}, {"letter", no_argument, NULL, OPT_LETTER}, {"html", no_argument, NULL, OPT_HTML},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0},
 };
 
@@ -57,6 +73,10 @@ static bool timeout_parse(const char *text, usec_t *out)
 
 static bool option_take(struct cmd *c, int option, bool *wants_version)
 {
+	if (option >= OPT_TEXT) {
+		memcpy((char *)c + (option - OPT_TEXT), &optarg, sizeof(optarg));
+		return true;
+	}
 	switch (option) {
 	case 'c': c->config = optarg; return true;
 	case OPT_JSON: c->as_json = true; return true;
@@ -70,6 +90,15 @@ static bool option_take(struct cmd *c, int option, bool *wants_version)
 	case OPT_PORT: c->port = optarg; return true;
 	case OPT_TO: c->to = optarg; return true;
 	case OPT_CLIENT: c->client = optarg; return true;
+	case OPT_IP: c->ip = optarg; return true;
+	case OPT_FROM: c->from = optarg; return true;
+	case OPT_HELO: c->helo = optarg; return true;
+	case OPT_RECORD: c->record = optarg; return true;
+	case OPT_SHA1: c->allow_sha1 = true; return true;
+	case 'f': c->file = optarg; return true;
+	case OPT_LIST: c->wants_list = true; return true;
+	case OPT_LETTER: c->wants_letter = true; return true;
+	case OPT_HTML: c->wants_html = true; return true;
 	case OPT_TAKE_OVER: c->take_over = true; return true;
 	case OPT_SAMPLE: c->print_sample = true; return true;
 	case OPT_ONCE: c->apply = true; return true;
@@ -207,7 +236,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	arena_init(&arena, 64 << 20);
 	c.arena = &arena;
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:f:h", options, NULL)) != -1) {
 		if (!option_take(&c, option, &wants_version))
 			return EXIT_USAGE;
 	}

@@ -47,6 +47,33 @@ const struct cmd_verb cmd_verbs[] = {
          cmd_spool_export},
 	{"address check", "ADDRESS", "whether an address is well formed, and what our server would say",
          "postern address check 'joe@bücher.example'", cmd_address_check},
+	{"spf check", "IP SENDER [HELO]", "whether this address may send for this sender's domain, and by which term",
+         "postern spf check 192.0.2.25 joe@example.org mail.example.org\n"
+         "postern spf check --ip 2001:db8::25 --from '' --helo mail.example.org\n"
+         "postern spf check --batch < questions.jsonl",
+         cmd_spf_check},
+	{"dkim verify", "FILE", "whether the signatures of a message hold, and why not",
+         "postern dkim verify mail.eml\npostern dkim verify --allow-sha1 --min-rsa-bits 512 old.eml\npostern dkim verify - < mail.eml",
+         cmd_dkim_verify},
+	{"dkim sign", "--domain D --selector S --key FILE FILE", "the DKIM-Signature field for a message",
+         "postern dkim sign --domain example.org --selector s1 --key s1.pem mail.eml", cmd_dkim_sign},
+	{"arc verify", "FILE", "whether the chain of those who passed a message on holds", "postern arc verify mail.eml",
+         cmd_arc_verify},
+	{"arc seal", "--domain D --selector S --key FILE --authserv-id NAME FILE", "the next ARC set for a message",
+         "postern arc seal --domain example.org --selector s1 --key s1.pem --authserv-id mx.example.org mail.eml",
+         cmd_arc_seal},
+	{"dmarc eval", "FROM [--spf D,D] [--dkim D,D]", "what the author's domain asks for, given what passed",
+         "postern dmarc eval joe@mail.example.org --dkim example.org --spf bounce.example.net\n"
+         "postern dmarc eval joe@example.co.uk --psl system      by the public suffix list, as before RFC 9989",
+         cmd_dmarc_eval},
+	{"explain", "[TEXT | -f FILE | --list]", "what a reply, a log line or a bounce means, whose it is to mend, and whether to wait",
+         "postern explain '451 4.7.1 Greylisting in action, please come back in 00:05:00'\n"
+         "postern explain -f bounce.eml\n"
+         "tail -1 /var/log/mail.log | postern explain -f -\n"
+         "postern explain --letter '550 Sender verify failed'    a note to the other postmaster\n"
+         "postern explain --list                                the vocabulary of causes\n"
+         "postern explain --batch < replies.jsonl",
+         cmd_explain},
 	{"lab", "[--once]", "the small internet on loopback: see what the gate does", "postern lab --once", cmd_lab},
 	{"version", "", "the version and what it was built with", "postern version", cmd_version},
 	{0},
