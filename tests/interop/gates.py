@@ -232,6 +232,7 @@ class Recorder:
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
+            request_queue_size = 128
             daemon_threads = True
 
         self.host, self.port = host, port
