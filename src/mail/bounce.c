@@ -223,7 +223,7 @@ static struct str without_original(struct str text)
 /* The reply that the prose quotes for a recipient whose block has none. */
 static void fill_diagnostics(struct arena *arena, struct bounce *out, const struct bounce_parts *parts, struct str from, struct str to)
 {
-	struct bounce prose = {0};
+	struct bounce *prose = arena_new(arena, struct bounce);
 	bool is_needed = false;
 
 	for (size_t i = 0; i < out->n; i++)
@@ -232,17 +232,17 @@ static void fill_diagnostics(struct arena *arena, struct bounce *out, const stru
 		return;
 	for (size_t i = 0; i < parts->n; i++) {
 		if (str_starts(parts->part[i].type, STR("text/plain"))) {
-			bounce_prose_read(arena, without_original(parts->part[i].body), from, to, &prose);
+			bounce_prose_read(arena, without_original(parts->part[i].body), from, to, prose);
 			break;
 		}
 	}
 	for (size_t i = 0; i < out->n; i++) {
 		struct bounce_rcpt *r = &out->rcpts[i];
-		for (size_t k = 0; k < prose.n && r->diagnostic.n == 0; k++)
-			if (str_ieq(prose.rcpts[k].address, r->address))
-				r->diagnostic = prose.rcpts[k].diagnostic;
-		if (r->diagnostic.n == 0 && out->n == 1 && prose.n == 1)
-			r->diagnostic = prose.rcpts[0].diagnostic;
+		for (size_t k = 0; k < prose->n && r->diagnostic.n == 0; k++)
+			if (str_ieq(prose->rcpts[k].address, r->address))
+				r->diagnostic = prose->rcpts[k].diagnostic;
+		if (r->diagnostic.n == 0 && out->n == 1 && prose->n == 1)
+			r->diagnostic = prose->rcpts[0].diagnostic;
 	}
 }
 

@@ -42,6 +42,8 @@ struct bounce_parts {
 	size_t n;
 };
 void bounce_parts_read(struct arena *arena, struct str message, struct bounce_parts *out);
+/* What is no base64 is passed over; ends at the first '='. */
+struct str bounce_base64(struct arena *arena, struct str s);
 /* Recipients that the prose of `text` names, appended. */
 void bounce_prose_read(struct arena *arena, struct str text, struct str from, struct str to, struct bounce *out);
 /* The next address in *rest, STR_NONE: there is none. */

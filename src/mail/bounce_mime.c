@@ -51,7 +51,7 @@ static int base64_value(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-static struct str decode_base64(struct arena *arena, struct str s)
+struct str bounce_base64(struct arena *arena, struct str s)
 {
 	char *p = arena_alloc(arena, s.n + 1);
 	uint32_t bits = 0;
@@ -150,7 +150,7 @@ static void read_part(struct arena *arena, struct open_part *p, struct open_part
 	if (type.n == 0)
 		type = STR("text/plain");
 	if (str_istarts(encoding, STR("base64")))
-		body = decode_base64(arena, body);
+		body = bounce_base64(arena, body);
 	else if (str_istarts(encoding, STR("quoted-printable")))
 		body = decode_qp(arena, body);
 	if (str_starts(type, STR("multipart/")) && boundary.n > 0 && p->depth < BOUNCE_DEPTH) {
