@@ -61,7 +61,8 @@ class Dovecot:
         users = ""
         for user in ("anna", "joe", "full"):
             home = site.home(f"dovecot/{user}", GATE_USER, 0o700)
-            users += f"{user}@users.dovecot.test:{{PLAIN}}x:{who.pw_uid}:{who.pw_gid}::{home}::{'userdb_quota_rule=*:bytes=1' if user == 'full' else ''}\n"
+            quota = "userdb_quota_rule=*:bytes=1" if user == "full" else ""
+            users += f"{user}@users.dovecot.test:{{PLAIN}}x:{who.pw_uid}:{who.pw_gid}::{home}::{quota}\n"
         site.write("dovecot/users", users)
         config = site.write("dovecot/dovecot.conf", CONF.format(home=self.home, host=HOST, port=site.port))
         self.process = start_process(["/usr/sbin/dovecot", "-F", "-c", config], os.path.join(self.home, "out"))

@@ -103,8 +103,8 @@ class Exim:
         for name in ("spool", "mail"):
             site.home(os.path.join("exim", name), "Debian-exim", 0o750)
         self.config = site.write("exim.conf", CONF.format(
-            domains=" : ".join(DOMAINS), home=self.home, port=site.port, relay_port=site.relay_port, policy=policy, host=HOST, greylists=GREYLISTS,
-            refuses_null=REFUSES_NULL, without_chunking=WITHOUT_CHUNKING))
+            domains=" : ".join(DOMAINS), home=self.home, port=site.port, relay_port=site.relay_port,
+            policy=policy, host=HOST, greylists=GREYLISTS, refuses_null=REFUSES_NULL, without_chunking=WITHOUT_CHUNKING))
         self.process = None
 
     def start(self):

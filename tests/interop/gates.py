@@ -46,7 +46,8 @@ class Gate:
     def defaults(self, site, names):
         return {
             # The leak checker of a debug build needs ptrace of its own process; the sandbox has its run in tests/e2e.
-            "daemon": {"user": "root", "sandbox": "no", "state_directory": self.home + "/state", "run_directory": self.home + "/run",
+            "daemon": {"user": "root", "sandbox": "no",
+                       "state_directory": self.home + "/state", "run_directory": self.home + "/run",
                        "exceptions": self.home + "/exceptions", "log": self.log_path, "log_level": "debug"},
             "gate": {"host": f"{self.name}.test", "listen": [f"{self.host}:{self.port}"], "local_networks": [],
                      "sessions_per_ip": 0, "connects_per_minute": 0, "message_size": "60M"},

@@ -105,8 +105,8 @@ class Postfix:
         self.write("aliases", "@all.postfix.test anna@users.postfix.test\n")
         self.write("senders", "<> 550 5.7.1 We take no bounces\n")
         self.write("header_checks", "/^X-Refuse: yes/ REJECT 5.7.1 Not of our taste\n")
-        self.write("main.cf", MAIN.format(home=self.home, root=PEERS, uid=nobody.pw_uid, gid=nobody.pw_gid, policy=policy, relay_port=site.relay_port,
-                                          destinations=", ".join(d for d in DOMAINS if d != "all.postfix.test")))
+        self.write("main.cf", MAIN.format(home=self.home, root=PEERS, uid=nobody.pw_uid, gid=nobody.pw_gid, policy=policy,
+                                          relay_port=site.relay_port, destinations=", ".join(d for d in DOMAINS if d != "all.postfix.test")))
         self.write("master.cf", MASTER.format(host=HOST, greylists=GREYLISTS, refuses_null=REFUSES_NULL, port=site.port,
                                               refuses_null_at_rcpt=REFUSES_NULL_AT_RCPT, without_chunking=WITHOUT_CHUNKING))
         self.env = {"LD_LIBRARY_PATH": peer_file("usr/lib/postfix"), "MAIL_CONFIG": self.home}

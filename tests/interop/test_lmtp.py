@@ -7,7 +7,8 @@ from support import wait_until
 
 DOMAIN = "users.dovecot.test"
 SENDER = "anna@lmtpsender.test"
-MESSAGE = b"From: anna@lmtpsender.test\r\nSubject: %s\r\n\r\n.dot\r\n..\r\n" + bytes(range(0xa0, 0x100)) + b"\r\n" + b"x" * 3000 + b"\r\n"
+MESSAGE = (b"From: anna@lmtpsender.test\r\nSubject: %s\r\n\r\n.dot\r\n..\r\n"
+           + bytes(range(0xa0, 0x100)) + b"\r\n" + b"x" * 3000 + b"\r\n")
 
 
 @pytest.fixture(scope="module")

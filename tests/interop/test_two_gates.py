@@ -19,8 +19,8 @@ def pair(gates, site, names, request):
     made = []
     for name, host, hop in (("a", A, hops[0]), ("b", B, hops[1])):
         names.add_mx(f"{name}.test", host)
-        made.append(gates(name, {f"{name}.test": {"kind": "smtp", "next_hop": f"{hop.host}:{site.port}", "recipients": "call-ahead"}},
-                          host=host, port=site.port))
+        route = {"kind": "smtp", "next_hop": f"{hop.host}:{site.port}", "recipients": "call-ahead"}
+        made.append(gates(name, {f"{name}.test": route}, host=host, port=site.port))
     return made, hops
 
 
