@@ -104,11 +104,17 @@ void header_check(struct arena *arena, struct str head, struct str host, struct 
 	struct header_scan scan;
 	struct header_field field;
 	size_t received = 0;
+	bool has_kept = false;
 	header_scan_init(&scan, head);
 	while (header_scan_next(&scan, &field)) {
 		received += str_ieq(field.name, STR("Received"));
-		if (is_ours(field.name, field.value, host))
-			add_range(&ranges, field.offset, field.offset + field.whole.n);
+		if (is_ours(field.name, field.value, host)) {
+			size_t from, to;
+			header_field_cut(&field, has_kept, &from, &to);
+			add_range(&ranges, from, to);
+		} else {
+			has_kept = true;
+		}
 	}
 	*out = (struct header_check){
 		.header_bytes = scan.at,

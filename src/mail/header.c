@@ -69,7 +69,9 @@ bool header_scan_next(struct header_scan *s, struct header_field *out)
 		whole = text + line_end_length(str_skip(rest, text));
 	} while (whole < rest.n && is_blank(rest.p[whole]));
 
-	*out = (struct header_field){.whole = str_slice(rest, 0, whole), .offset = s->at};
+	*out = (struct header_field){
+		.whole = str_slice(rest, 0, whole), .offset = s->at, .text_n = text, .before = s->text_end};
+	s->text_end = s->at + text;
 	split_field(out, text);
 	s->at += whole;
 	return true;
@@ -210,6 +212,12 @@ static bool is_dropped(const struct header_keep *k, const struct header_field *f
 	       header_claims_authserv_id(f->value, k->authserv_id);
 }
 
+void header_field_cut(const struct header_field *f, bool has_kept, size_t *from, size_t *to)
+{
+	*from = has_kept ? f->before : f->offset;
+	*to = f->offset + (has_kept ? f->text_n : f->whole.n);
+}
+
 void header_keep_init(struct header_keep *k, struct str message, const struct str *names, size_t n_names,
                       struct str authserv_id)
 {
@@ -228,9 +236,9 @@ bool header_keep_next(struct header_keep *k, struct str *slice)
 			to = k->kept_to = k->scan.message.n;
 		} else if (is_dropped(k, &f)) {
 			k->dropped++;
-			to = f.offset;
-			k->kept_to = f.offset + f.whole.n;
+			header_field_cut(&f, k->has_kept, &to, &k->kept_to);
 		} else {
+			k->has_kept = true;
 			continue;
 		}
 		if (from < to) {

@@ -20,9 +20,12 @@ struct header_field {
 	struct str value;  /* raw, behind the colon, with folds, without the last line end */
 	struct str whole;  /* all bytes of the field, the last line end too */
 	size_t offset;     /* of `whole` in the message */
+	size_t text_n;     /* of `whole` without its last line end */
+	size_t before;     /* where the text of the field before ends: its line end lies between; 0 for the first */
 };
 struct header_scan {
 	struct str message;
+	size_t text_end;   /* of the last field */
 	size_t at;         /* where the next field begins; at the end, where the header ends */
 	size_t body;       /* valid at the end: behind the empty line, or message.n without one */
 	bool has_body;     /* an empty line was seen */
@@ -48,6 +51,11 @@ struct header_summary {
 };
 void header_summarise(struct str message, struct header_summary *out);
 
+/* The bytes [*from, *to) to leave out so that the field is gone and every other line ends where it did. With its text
+ * goes the line end of the field before, and its own stays: a bare CR kept in front of the LF of an empty line would become
+ * one line end with it, and the body header. Where nothing before it is kept, has_kept false, it goes with its own. */
+void header_field_cut(const struct header_field *f, bool has_kept, size_t *from, size_t *to);
+
 /* Taking fields out: init, then each `next` gives a slice of the message to keep, in order; the last
  * one holds the body. `names` are field names; Authentication-Results fields whose authserv-id is
  * `authserv_id` go too (RFC 8601 5), in any case, folding, quoting or comment; empty: none do. */
@@ -58,6 +66,7 @@ struct header_keep {
 	struct str authserv_id;
 	size_t kept_to;          /* bytes before are yielded or dropped */
 	size_t dropped;          /* fields taken out so far */
+	bool has_kept;           /* a field was kept */
 	bool is_done;
 };
 void header_keep_init(struct header_keep *k, struct str message, const struct str *names, size_t n_names,
