@@ -59,11 +59,13 @@ int cmd_spool_check(struct cmd *c);
 int cmd_spool_export(struct cmd *c);
 int cmd_address_check(struct cmd *c);
 int cmd_spf_check(struct cmd *c);
+int cmd_spf_lint(struct cmd *c);
 int cmd_dkim_verify(struct cmd *c);
 int cmd_dkim_sign(struct cmd *c);
 int cmd_arc_verify(struct cmd *c);
 int cmd_arc_seal(struct cmd *c);
 int cmd_dmarc_eval(struct cmd *c);
+int cmd_auth(struct cmd *c);
 int cmd_explain(struct cmd *c);
 int cmd_version(struct cmd *c);
 /* Everything that the daemon answers: passes the words on to its socket and prints the answer. */

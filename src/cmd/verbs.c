@@ -52,6 +52,11 @@ const struct cmd_verb cmd_verbs[] = {
          "postern spf check --ip 2001:db8::25 --from '' --helo mail.example.org\n"
          "postern spf check --batch < questions.jsonl",
          cmd_spf_check},
+	{"spf lint", "DOMAIN|--record TEXT", "what is wrong, risky or wasteful in an SPF record, and what each include costs",
+         "postern spf lint example.org\n"
+         "postern spf lint example.org --record 'v=spf1 mx include:_spf.example.net -all'   try it before you publish it\n"
+         "postern spf lint --batch < records.jsonl",
+         cmd_spf_lint},
 	{"dkim verify", "FILE", "whether the signatures of a message hold, and why not",
          "postern dkim verify mail.eml\npostern dkim verify --allow-sha1 --min-rsa-bits 512 old.eml\npostern dkim verify - < mail.eml",
          cmd_dkim_verify},
@@ -74,6 +79,10 @@ const struct cmd_verb cmd_verbs[] = {
          "postern explain --list                                the vocabulary of causes\n"
          "postern explain --batch < replies.jsonl",
          cmd_explain},
+	{"auth", "FILE [--ip I --helo H --from F]", "SPF, DKIM, DMARC, ARC and reverse name of a message at once",
+         "postern auth mail.eml\npostern auth mail.eml --ip 192.0.2.25 --helo mail.example.org --from joe@example.org\n"
+         "postern auth --json --authserv-id mx.example.org - < mail.eml",
+         cmd_auth},
 	{"lab", "[--once]", "the small internet on loopback: see what the gate does", "postern lab --once", cmd_lab},
 	{"version", "", "the version and what it was built with", "postern version", cmd_version},
 	{0},
