@@ -10,7 +10,9 @@ from world import World
 def world():
     # pytest's own directories are closed to the account that the gate becomes.
     directory = tempfile.mkdtemp(prefix="postern-e2e-")
-    w = World(directory)
-    yield w
-    w.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        w = World(directory)
+        yield w
+        w.close()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
