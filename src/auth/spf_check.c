@@ -255,11 +255,12 @@ WAITS static bool match_mx(struct evaluation *e, const struct spf_term *term, st
 		*out = trouble(e, name, DNS_MX, mx);
 	else if (mx->outcome != DNS_FOUND)
 		*out = count_void(e, name, DNS_MX); /* 5.4: no implicit MX here */
-	for (size_t i = 0; ok && *out == MATCH_NO && mx && i < mx->n; i++) {
-		if (i == NAMES_MAX) {
-			problem(e, "%.*s has more than %d MX hosts (RFC 7208 4.6.4)", STR_ARG(name), NAMES_MAX);
-			*out = MATCH_PERMERROR;
-		} else if (mx->records[i].mx.host.n > 0) { /* null MX matches nobody */
+	if (*out == MATCH_NO && mx->n > NAMES_MAX) {
+		problem(e, "%.*s has more than %d MX hosts (RFC 7208 4.6.4)", STR_ARG(name), NAMES_MAX);
+		*out = MATCH_PERMERROR; /* before any is asked, so that the order of equal hosts decides nothing */
+	}
+	for (size_t i = 0; ok && *out == MATCH_NO && i < mx->n; i++) {
+		if (mx->records[i].mx.host.n > 0) { /* null MX matches nobody */
 			ok = addresses_match(e, unescape(e, mx->records[i].mx.host), bits_for(e, term), out, err);
 		}
 	}

@@ -20,7 +20,7 @@
 
 const char *spf_severity_name(enum spf_severity s)
 {
-	static const char *const names[] = {"info", "warning", "error", "critical"};
+	static const char *const names[] = {"info", "warn", "error", "critical"};
 	return names[s];
 }
 

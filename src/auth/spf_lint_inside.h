@@ -20,7 +20,7 @@ struct linting {
 	struct arena *arena;
 	struct spf_lint *out;
 	struct lint_net *nets;
-	size_t n_nets;
+	size_t n_nets, nets_capacity;
 	struct str path[16]; /* the domains from the top to here: loops */
 	unsigned depth;
 	size_t at, n;        /* the top record's term that all this hangs on; SPF_NOWHERE at the top */

@@ -43,8 +43,14 @@ void lint_net_add(struct linting *l, const struct spf_term *term, struct ip ip, 
 	if (is_top && net.is_literal && !ip_eq(ip, net.ip))
 		lint_add(l, "SPF033", SPF_SEVERITY_INFO, term->at, term->text.n, "%.*s is inside of the network; written as %.*s/%u",
 		         STR_ARG(ip_text(ip, a)), STR_ARG(ip_text(net.ip, b)), bits);
-	if (!l->nets)
-		l->nets = arena_alloc(l->arena, LINT_NETS_MAX * sizeof(*l->nets));
+	if (l->n_nets == l->nets_capacity) {
+		struct lint_net *more;
+		l->nets_capacity = l->nets_capacity ? 2 * l->nets_capacity : 16;
+		more = arena_alloc(l->arena, l->nets_capacity * sizeof(*more));
+		if (l->n_nets > 0)
+			memcpy(more, l->nets, l->n_nets * sizeof(*more));
+		l->nets = more;
+	}
 	l->nets[l->n_nets++] = net;
 }
 
@@ -70,10 +76,10 @@ static bool is_covered(const struct linting *l, size_t which)
 	return false;
 }
 
-static void lint_size_of_all(struct linting *l, uint64_t addresses, unsigned widest6)
+static void lint_size_of_all(struct linting *l, uint64_t addresses, const struct lint_net *widest, unsigned widest6)
 {
 	if (addresses >= WARN_ADDRESSES)
-		lint_add(l, "SPF031", addresses >= CRITICAL_ADDRESSES ? SPF_SEVERITY_CRITICAL : SPF_SEVERITY_WARNING, SPF_NOWHERE, 0,
+		lint_add(l, "SPF031", addresses >= CRITICAL_ADDRESSES ? SPF_SEVERITY_CRITICAL : SPF_SEVERITY_WARNING, widest->at, widest->n,
 		         "%" PRIu64 " IPv4 addresses may send in your name, %s", addresses,
 		         addresses >= CRITICAL_ADDRESSES ? "a good part of the internet" : "more than any sender needs");
 	if (widest6 <= WARN_BITS6)
@@ -85,22 +91,27 @@ void lint_nets(struct linting *l)
 {
 	uint64_t addresses = 0;
 	unsigned widest6 = 128;
+	const struct lint_net *widest = NULL;
 	char text[IP_TEXT_MAX];
 
 	for (size_t i = 0; i < l->n_nets; i++) {
 		const struct lint_net *net = &l->nets[i];
-		lint_private(l, net);
 		if (net->ip.family == 6 && net->bits < widest6)
 			widest6 = net->bits;
 		if (l->n_nets <= 500 && is_covered(l, i)) { /* quadratic: not for the thousands of a flattened record */
 			if (net->is_direct && net->is_literal)
 				lint_add(l, "SPF033", SPF_SEVERITY_INFO, net->at, net->n, "%.*s/%u is allowed by another term already",
 				         STR_ARG(ip_text(net->ip, text)), net->bits);
-		} else if (net->ip.family == 4) {
+			continue;
+		}
+		lint_private(l, net);
+		if (net->ip.family == 4) {
+			if (!widest || net->bits < widest->bits)
+				widest = net;
 			addresses += UINT64_C(1) << (32 - net->bits);
 		}
 	}
-	lint_size_of_all(l, addresses, widest6);
+	lint_size_of_all(l, addresses, widest, widest6);
 }
 
 /* The same addresses without a look-up, where they fit into one record. */

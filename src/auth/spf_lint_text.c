@@ -52,12 +52,15 @@ static bool hint(struct linting *l, struct str t, size_t at)
 	struct str bare = t.n > 0 && strchr("+-~?", t.p[0]) ? str_skip(t, 1) : t;
 	size_t colon = str_find_char(bare, ':'), glue = glued_term(bare), all = glued_all(bare);
 	struct str name = str_slice(bare, 0, colon);
+	struct ip ip;
 
 	if (has_smart_quote(t))
 		lint_add(l, "SPF007", ERROR, at, t.n, "quotation marks inside the record; take them out");
 	else if (str_ieq(name, STR("ipv4")) || str_ieq(name, STR("ipv6")) || str_ieq(name, STR("ip")))
 		lint_add(l, "SPF007", ERROR, at, t.n, "there is no \"%.*s\"; write %s:", STR_ARG(name),
 		         str_find_char(str_skip(bare, colon + 1), ':') < bare.n - colon - 1 ? "ip6" : "ip4");
+	else if (ip_parse(str_slice(bare, 0, str_find_char(bare, '/')), &ip))
+		lint_add(l, "SPF007", ERROR, at, t.n, "an address needs its mechanism: ip%u:%.*s", ip.family, STR_ARG(bare));
 	else if (str_ieq(name, STR("redirect")) || str_ieq(name, STR("exp")))
 		lint_add(l, "SPF007", ERROR, at, t.n, "%.*s takes an equals sign: %.*s=", STR_ARG(name), STR_ARG(name));
 	else if (str_find_char(t, ',') < t.n || str_find_char(t, ';') < t.n)
@@ -154,7 +157,7 @@ static void lint_top_term(struct linting *l, const struct spf_term *term)
 	case SPF_A:
 	case SPF_MX:
 		if (term->has_prefix && term->domain.n == 0)
-			lint_add(l, "SPF035", INFO, term->at, term->text.n, "\"%.*s\" means the addresses of %s, widened to /%u and /%u",
+			lint_add(l, "SPF035", INFO, term->at, term->text.n, "\"%.*s\" means the addresses of %s, widened to /%u (IPv4) and /%u (IPv6)",
 			         STR_ARG(term->text), term->kind == SPF_A ? "the domain itself" : "the domain's MX hosts", term->bits4,
 			         term->bits6);
 		break;

@@ -161,11 +161,11 @@ static void finding_print(const struct spf_lint *a, const struct spf_finding *f,
 static void node_print(const struct spf_node *n, struct buf *out)
 {
 	buf_printf(out, "  %*s%-*.*s %3u look-up%s", (int)(2 * n->depth), "", 46 - (int)(2 * n->depth), STR_ARG(n->term), n->lookups,
-	           n->lookups == 1 ? " " : "s");
+	           n->lookups == 1 ? "" : "s");
 	if (n->void_lookups > 0)
 		buf_printf(out, ", %u void", n->void_lookups);
 	if (n->note)
-		buf_printf(out, "  (%s)", n->note);
+		buf_printf(out, " (%s)", n->note);
 	buf_char(out, '\n');
 }
 
