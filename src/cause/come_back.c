@@ -57,7 +57,10 @@ static bool is_about_coming_back(struct str text, size_t at, size_t end)
 	struct str before = str_slice(text, at > 70 ? at - 70 : 0, at);
 	struct str near = str_slice(text, at > 26 ? at - 26 : 0, at);
 	struct str after = str_slice(text, end, end + 50);
+	static const char *const close_by[] = {"again", "back in", "retry", "wait", "not before"};
 
+	if (has_any(str_slice(text, at > 14 ? at - 14 : 0, at), close_by, sizeof close_by / sizeof *close_by))
+		return true;
 	if (has_any(near, past, sizeof past / sizeof *past))
 		return false;
 	return has_any(before, cues, sizeof cues / sizeof *cues) || has_any(after, behind, sizeof behind / sizeof *behind);

@@ -117,6 +117,11 @@ static bool is_code(struct str t)
 	return t.n == 3 && (t.p[0] == '4' || t.p[0] == '5') && t.p[1] <= '9' && t.p[1] >= '0' && is_digit(t.p[2]);
 }
 
+static int code_value(struct str s)
+{
+	return (s.p[0] - '0') * 100 + (s.p[1] - '0') * 10 + (s.p[2] - '0');
+}
+
 static bool names_a_list(struct str t)
 {
 	static const char *const lists[] = {"bl.", "bl-", "spamhaus", "sorbs", "spamcop", "abuseat", "barracuda", "surbl",
@@ -309,11 +314,15 @@ static void enhanced_anywhere(struct str s, int code, struct enhanced_code *out)
 }
 
 /* A second reply code that somebody is quoted with: where it begins; s.n when nobody is. */
-static size_t inner_begin(struct str s)
+static size_t inner_begin(struct str s, int code)
 {
-	for (size_t i = 1; i + 3 <= s.n; i++)
-		if ((s.p[i] == '4' || s.p[i] == '5') && code_at(s, i, true))
+	for (size_t i = 1; i + 3 <= s.n; i++) {
+		if ((s.p[i] != '4' && s.p[i] != '5') || !code_at(s, i, true))
+			continue;
+		bool is_line = s.p[i - 1] == '\n' || (i + 3 < s.n && s.p[i + 3] == '-' && code_value(str_skip(s, i)) == code);
+		if (!is_line)
 			return i;
+	}
 	static const char *const marks[] = {" said: ", " response: ", " responded: ", " answered: "};
 	for (size_t m = 0; m < sizeof marks / sizeof *marks; m++) {
 		size_t at = str_ifind(s, str_from(marks[m]));
@@ -330,8 +339,7 @@ static size_t inner_end(struct str s, size_t from, int code)
 		if (s.p[i] == '\n')
 			return i;
 		if (i > from + 3 && s.p[i - 1] == ' ' && is_code(str_slice(s, i, i + 3)) && i + 3 < s.n &&
-		    (s.p[i + 3] == ' ' || s.p[i + 3] == '-') &&
-		    (s.p[i] - '0') * 100 + (s.p[i + 1] - '0') * 10 + (s.p[i + 2] - '0') == code)
+		    (s.p[i + 3] == ' ' || s.p[i + 3] == '-') && code_value(str_skip(s, i)) == code)
 			return i;
 	}
 	return s.n;
@@ -361,7 +369,7 @@ void reply_split(struct str text, struct reply_layers *out)
 	while (at < s.n && !((s.p[at] == '4' || s.p[at] == '5') && code_at(s, at, false)))
 		at++;
 	if (at < s.n) {
-		out->code = (s.p[at] - '0') * 100 + (s.p[at + 1] - '0') * 10 + (s.p[at + 2] - '0');
+		out->code = code_value(str_skip(s, at));
 		out->wrapper = str_slice(s, 0, at);
 		s = str_skip(s, at + 3);
 	}
@@ -369,7 +377,7 @@ void reply_split(struct str text, struct reply_layers *out)
 		enhanced_anywhere(s, out->code, &out->enhanced);
 	out->is_typed_code = out->code == 0 && out->enhanced.class == 4 && out->enhanced.subject <= 5 &&
 	                     out->enhanced.detail <= 9 && text.n <= 60;
-	size_t begin = inner_begin(s), end = begin < s.n ? inner_end(s, begin, out->code) : s.n;
+	size_t begin = inner_begin(s, out->code), end = begin < s.n ? inner_end(s, begin, out->code) : s.n;
 	out->before = str_slice(s, 0, begin);
 	out->inner = str_slice(s, begin, end);
 	out->after = str_slice(s, end, s.n);

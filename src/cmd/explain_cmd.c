@@ -281,7 +281,8 @@ int cmd_explain(struct cmd *c)
 	} else if (!rt_run(&options, explain_fiber, &x, &err)) {
 		x.status = cmd_fail_err(EXIT_INTERNAL, &err);
 	}
-	fwrite(x.out.p, 1, x.out.n, stdout);
+	if (x.out.n > 0)
+		fwrite(x.out.p, 1, x.out.n, stdout);
 	buf_done(&x.out);
 	rules_free(x.own);
 	return x.status;

@@ -1,0 +1,163 @@
+"""`postern explain` against labelled replies and returned mails, and as people use it."""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+from support import TOP, program  # noqa: E402
+
+DATA = os.path.join(os.environ.get("POSTERN_SHARED", os.path.join(TOP, "..", "shared")), "data")
+
+
+def confusion():
+    path = os.path.join(TOP, "tools", "confusion")
+    loader = importlib.machinery.SourceFileLoader("confusion", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("confusion", loader))
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
+
+
+def postern():
+    return program("src", "postern")
+
+
+def explain(*words, stdin=None):
+    return subprocess.run([postern(), "explain", *words], input=stdin, capture_output=True, text=True, check=False, timeout=60)
+
+
+def batch(*questions):
+    return confusion().ask(postern(), list(questions))
+
+
+@pytest.mark.parametrize("name, least", [("temporary", 1.0), ("seeds", 1.0), ("sisimai", 0.92), ("providers", 0.90), ("flufl", 0.95),
+                                         ("mails", 0.95)])
+def test_labelled(name, least):
+    score = getattr(confusion(), name)(postern(), DATA)
+    assert score.share >= least, f"{score}\n" + "\n".join(score.misses)
+
+
+def test_no_temporary_reply_is_permanent():
+    c = confusion()
+    replies = [r["response"] for r in c.rows(f"{DATA}/replies/temporary-replies.tsv")]
+    replies += [r["reply"] for r in c.rows(f"{DATA}/bounces/sisimai-reply-reason.tsv") if r["reply"].startswith("4")]
+    for reply, answer in zip(replies, batch(*[{"text": r} for r in replies])):
+        assert answer["temporary"] is True, reply
+
+
+def test_the_senders_fault_is_not_the_recipients():
+    c = confusion()
+    for row, a in zip(c.rows(f"{DATA}/replies/seed-wordings.tsv"), batch(*[{"text": r["text"]} for r in c.rows(f"{DATA}/replies/seed-wordings.tsv")])):
+        if row["cause"] in ("sender_invalid", "sender_verify", "sender_rejected", "sender_domain"):
+            assert a["owner"] not in ("recipient", "author") and a["mine"] is True, row
+
+
+LOG_LINES = [
+    ("Nov 22 08:15:30 mx postfix/smtp[451]: 4ABC: to=<u@example.org>, relay=mx.example.org[192.0.2.1]:25, delay=450, delays=0.1/0/450/1, "
+     "dsn=4.7.1, status=deferred (host mx.example.org[192.0.2.1] said: 451 4.7.1 Greylisted for 300 seconds (in reply to RCPT TO command))",
+     451, "greylist", 300, "rcpt"),
+    ("Nov 22 08:15:30 mx postfix/smtpd[9]: NOQUEUE: reject: RCPT from mail.example.net[192.0.2.9]: 550 5.1.8 <a@b.invalid>: Sender address "
+     "rejected: Domain not found; from=<a@b.invalid> to=<u@example.org> proto=ESMTP helo=<mail.example.net>", 550, "sender_domain", None, "mail"),
+    ("2026-11-22 08:15:30 1tABCD-0001-XY == u@example.org R=dnslookup T=remote_smtp defer (-44): SMTP error from remote mail server after "
+     "RCPT TO:<u@example.org>: host mx.example.org [192.0.2.1]: 450 4.2.0 mailbox busy", 450, "mailbox_busy", None, "rcpt"),
+    ("Nov 22 08:15:30 mx sm-mta[99]: 5AMx: to=<u@example.org>, delay=00:00:04, mailer=esmtp, relay=mx.example.org. [192.0.2.1], dsn=4.3.1, "
+     "stat=Deferred: 452 4.3.1 Insufficient system storage", 452, "storage", None, None),
+    ('Nov 22 08:15:30 mx smtpd[77]: 7d7e mta delivery evpid=1 from=<a@b.example> to=<u@example.org> rcpt=<-> source="198.51.100.1" '
+     'relay="192.0.2.1 (mx.example.org)" delay=1s result="TempFail" stat="421 4.3.2 Server shutting down"', 421, "maintenance", None, None),
+    ("2026-11-22T08:15:30Z,,MX01,08DB,SMTP,DEFER,[{LRT=11/22/2026};{LED=450 4.7.26 Message failed to pass SPF};{MSG=};{FQDN=mx.example.org}]",
+     450, "auth_policy", None, None),
+    ('2026-11-22T08:15:30Z delivery_deferred ref=2F3A rcpt=u@example.org host=mx.example.org reply="452 4.2.2 Mailbox full"', 452, "quota", None, None),
+]
+
+
+@pytest.mark.parametrize("line, code, cause, wait, stage", LOG_LINES, ids=["postfix", "postfix-reject", "exim", "sendmail", "opensmtpd", "exchange", "postern"])
+def test_log_lines(line, code, cause, wait, stage):
+    answer = json.loads(explain("--json", line).stdout)
+    assert (answer["code"], answer["cause"], answer["retry_after_s"]) == (code, cause, wait)
+    assert stage is None or answer["stage"] == stage
+    folded = line.replace(" ", "\n  ", 3)
+    assert json.loads(explain("--json", "-f", "-", stdin=folded).stdout)["cause"] == cause
+
+
+def test_an_enhanced_code_is_not_451():
+    answer = json.loads(explain("--json", "4.5.1").stdout)
+    assert answer["code"] is None and answer["confidence"] <= 0.3
+    assert "451" in answer["do"][0]
+    assert "Careful" in explain("4.5.1").stdout
+
+
+def test_screen_says_what_people_ask():
+    done = explain("451 4.7.1 Greylisting in action, please come back in 00:05:00")
+    assert done.returncode == 1
+    for word in ("Meaning", "Said by", "To mend", "Wait or act", "5 min", "Now", "1. "):
+        assert word in done.stdout
+    assert "\x1b" not in done.stdout and len(done.stdout.splitlines()) <= 24
+    assert explain("550 5.1.1 No such user").returncode == 2
+    assert explain().returncode == 64
+    assert explain("-f", "/nonexistent").returncode == 66
+
+
+def test_letter_list_and_page():
+    letter = explain("--letter", "450 4.7.1 <u@example.org>: Client host rejected: cannot find your hostname, [192.0.2.7]").stdout
+    assert "Dear postmaster" in letter and "192.0.2.7" in letter and "450 4.7.1" in letter
+    assert "<script>" not in explain("--html", "550 <script>alert(1)</script>").stdout
+    causes = json.loads(explain("--list", "--json").stdout)["causes"]
+    assert len(causes) == 39 and all(c["means"] and c["do"] and c["reviewed"] for c in causes)
+    assert "greylist" in explain("--list").stdout
+
+
+def test_operators_rules(tmp_path):
+    own = tmp_path / "own.rules"
+    own.write_text("rule local.widget maintenance 90\nwhen widget*\nlike 451 widgets are out\n")
+    assert json.loads(explain("--json", "--rules", str(own), "451 No widget today").stdout)["rule"] == "local.widget"
+    own.write_text("rule local.widget nonsense 90\n")
+    done = explain("--rules", str(own), "451 x")
+    assert done.returncode == 64 and "line 1" in done.stderr
+
+
+MAILS = {
+    "delayed": ("From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: Delayed Mail\nContent-Type: multipart/report; boundary=x\n\n--x\n\nlate\n--x\n"
+                "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; u@c.example\nAction: delayed\n"
+                "Status: 4.4.1\nDiagnostic-Code: X-Postfix; connect to c.example: Connection timed out\n\n--x--\n", "delayed", "network"),
+    "truncated": ("From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: Failed\nContent-Type: multipart/report; boundary=x\n\n--x\n\nno\n--x\n"
+                  "Content-Type: message/delivery-status\n\nFinal-Recipient: rfc822; u@c.example\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 Ov",
+                  "bounce", "quota"),
+    "qmail": ("From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: failure notice\n\nHi. This is the qmail-send program at mx.example.\n\n"
+              "<u@c.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 No such user\nGiving up on 192.0.2.1.\n\n"
+              "--- Below this line is a copy of the message.\n\nReturn-Path: <a@b.example>\nTo: other@d.example\n", "bounce", "no_mailbox"),
+    "exim": ("From: Mail Delivery System <Mailer-Daemon@mx.example>\nTo: a@b.example\nX-Failed-Recipients: u@c.example\nSubject: Mail delivery failed\n\n"
+             "A message that you sent could not be delivered. The following address(es) failed:\n\n  u@c.example\n    host c.example [192.0.2.1]\n"
+             "    SMTP error from remote mail server after RCPT TO:<u@c.example>:\n    550 Sender verify failed\n\n------ This is a copy of the message ------\n",
+             "bounce", "sender_invalid"),
+}
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_mails(name, tmp_path):
+    text, kind, cause = MAILS[name]
+    path = tmp_path / "mail.eml"
+    path.write_text(text)
+    answer = batch({"message": str(path)})[0]
+    assert answer["kind"] == kind
+    assert [(r["address"], r["cause"]) for r in answer["recipients"]] == [("u@c.example", cause)]
+    assert explain("-f", str(path)).stdout
+
+
+def test_other_kinds(tmp_path):
+    away = tmp_path / "away.eml"
+    away.write_text("From: u@c.example\nTo: a@b.example\nSubject: Out of office\nAuto-Submitted: auto-replied\n\nBack on Monday.\n")
+    letter = tmp_path / "letter.eml"
+    letter.write_text("From: u@c.example\nTo: a@b.example\nSubject: Hello\n\nWrite to x@y.example\n")
+    assert [a["kind"] for a in batch({"message": str(away)}, {"message": str(letter)})] == ["vacation", "none"]
+
+
+def test_batch_keeps_order_and_goes_on():
+    lines = '{"id":1,"text":"451 x"}\nnot json\n{"id":3}\n{"id":"four","text":"550 5.1.1 No such user"}\n'
+    out = [json.loads(line) for line in explain("--batch", stdin=lines).stdout.splitlines()]
+    assert [a.get("id") for a in out] == [1, None, 3, "four"]
+    assert "error" in out[1] and "error" in out[2] and out[3]["cause"] == "no_mailbox"
