@@ -343,19 +343,19 @@ WAITS static bool walk(struct linting *l, struct str domain, struct str record, 
 {
 	struct spf_term term, redirect = {0};
 	struct spf_fault fault;
+	bool is_over = false;
 
 	lint_text(l, record, domain);
 	for (size_t at = 0; spf_term_next(record, &at, &term, &fault) || fault.n > 0;) {
 		if (fault.n > 0)
 			continue;
-		if (term.kind == SPF_ALL)
-			return true;
+		is_over = is_over || term.kind == SPF_ALL;
 		if (term.kind == SPF_REDIRECT)
 			redirect = term;
-		if (!lint_term(l, &term, domain, node, err))
+		if ((!is_over || term.kind == SPF_EXP) && !lint_term(l, &term, domain, node, err)) /* exp= may stand anywhere (6) */
 			return false;
 	}
-	return redirect.text.n == 0 || lint_cost(l, &redirect, domain, node, err);
+	return is_over || redirect.text.n == 0 || lint_cost(l, &redirect, domain, node, err);
 }
 
 /* --- the domain around the record --- */
