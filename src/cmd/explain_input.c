@@ -183,13 +183,12 @@ bool explain_file_read(struct arena *arena, const char *path, struct str *out, s
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	FILE *f = is_stdin ? stdin : fopen(path, "re");
-	auto_buf struct buf b;
+	auto_buf struct buf b = {.max = FILE_MAX};
 	char piece[2048];
 	size_t n;
 
 	if (!f)
 		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: cannot be read", path);
-	buf_init(&b, FILE_MAX);
 	while (b.n + sizeof(piece) <= FILE_MAX && (n = fread(piece, 1, sizeof(piece), f)) > 0)
 		buf_add(&b, piece, n);
 	if (!is_stdin)

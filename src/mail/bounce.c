@@ -97,7 +97,8 @@ static void read_block(struct arena *arena, struct str block, struct bounce *out
 		else if (str_ieq(f.name, STR("Diagnostic-Code")))
 			r.diagnostic = bounce_one_line(arena, typed_value(value));
 	}
-	r.address = final.n && str_find_char(final, '@') < final.n ? final : original.n ? original : final;
+	/* What the sender wrote, if the report says so: RFC 3464 2.3.1 */
+	r.address = str_find_char(original, '@') < original.n ? original : final.n ? final : original;
 	if (r.address.n > 0 && (r.action.n > 0 || r.status.n > 0 || r.diagnostic.n > 0))
 		bounce_rcpt_add(out, &r);
 }
@@ -138,8 +139,19 @@ static void read_feedback(struct arena *arena, struct str report, struct str ori
 
 	r.diagnostic = field(arena, report, STR("Feedback-Type"));
 	r.remote_mta = typed_value(field(arena, report, STR("Reporting-MTA")));
+	struct header_scan scan;
+	struct header_field f;
+	header_scan_init(&scan, report);
+	while (header_scan_next(&scan, &f)) {
+		if (!str_ieq(f.name, STR("Original-Rcpt-To")))
+			continue;
+		r.address = typed_address(header_unfold(arena, f.value));
+		bounce_rcpt_add(out, &r);
+	}
 	for (size_t i = 0; i < sizeof names / sizeof *names && r.address.n == 0; i++)
 		r.address = typed_address(field(arena, report, str_from(names[i])));
+	if (r.address.n == 0) /* Hotmail names it in the message itself */
+		r.address = first_address(field(arena, original, STR("X-HmXmrOriginalRecipient")));
 	if (r.address.n == 0)
 		r.address = first_address(field(arena, original, STR("To")));
 	bounce_rcpt_add(out, &r);
@@ -164,7 +176,7 @@ static bool is_automatic_answer(struct arena *arena, struct str message, struct 
 
 static bool is_from_a_machine(struct str from)
 {
-	static const char *const words[] = {"mailer-daemon", "postmaster", "mail delivery", "maildelivery", "mailerdaemon", "administrator",
+	static const char *const words[] = {"mailer-daemon", "postmaster", "post_master", "mail delivery", "maildelivery", "mailerdaemon", "administrator",
 	                                    "mail-daemon", "mail system", "mailsystem", "bounce", "mmdf", "smtp", "daemon", "admin@",
 	                                    "root@", "system", "mailserver", "mail service", "undeliverable", "noreply", "no-reply",
 	                                    "delivery", "majordomo", "symantec", "message router", "exchange", "sc-mailer", "mdaemon"};
@@ -337,6 +349,10 @@ void bounce_read(struct arena *arena, struct str message, struct bounce *out)
 		else if (str_starts(p->type, STR("message/rfc822")) || str_starts(p->type, STR("text/rfc822-headers")))
 			original = original.n ? original : p->body;
 	}
+	struct str subject = field(arena, message, STR("Subject")), from = field(arena, message, STR("From")), reported;
+	if (feedback.n == 0 && header_find(original, STR("X-HmXmrOriginalRecipient"), &reported) &&
+	    str_ifind(subject, STR("complaint")) < subject.n)
+		feedback = STR("Feedback-Type: abuse\r\n\r\n");
 	if (feedback.n > 0) {
 		read_feedback(arena, feedback, original, out);
 		out->kind = BOUNCE_FEEDBACK;
@@ -353,8 +369,7 @@ void bounce_read(struct arena *arena, struct str message, struct bounce *out)
 		out->kind = kind_of_actions(out);
 		return;
 	}
-	struct str subject = field(arena, message, STR("Subject")), from = field(arena, message, STR("From"));
-	if (is_automatic_answer(arena, message, subject) && !subject_is_bounce(subject)) {
+	if (str_ifind(from, STR("mailer-daemon")) == from.n && is_automatic_answer(arena, message, subject) && !subject_is_bounce(subject)) {
 		struct bounce_rcpt r = {.address = first_address(from), .action = STR("replied"), .diagnostic = subject};
 		bounce_rcpt_add(out, &r);
 		out->kind = BOUNCE_VACATION;

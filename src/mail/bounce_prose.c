@@ -41,6 +41,9 @@ struct str bounce_address_next(struct str *rest)
 			to--;
 		while (from < at && strchr("=/!.", s.p[from]) && s.p[from])
 			from++;
+		size_t named = str_rfind_char(str_slice(s, from, at), '='); /* X.400: dda:SMTP=user@example.org */
+		if (named < at - from && str_iends(str_slice(s, from, from + named), STR("SMTP")))
+			from += named + 1;
 		if (from == at || to <= at + 2)
 			continue;
 		*rest = str_skip(s, to);
@@ -78,28 +81,47 @@ static bool is_foreign(struct str line)
 	return HAS_ANY(s, words);
 }
 
+/* Bullets, quotes, brackets, and the codes that transcripts begin with. */
+static struct str without_decoration(struct str s)
+{
+	for (;;) {
+		s = str_trim(s);
+		if (s.n > 0 && strchr("*->\"'<([|#", s.p[0])) {
+			s = str_skip(s, 1);
+		} else if (s.n > 4 && (s.p[0] == '4' || s.p[0] == '5') && s.p[1] >= '0' && s.p[1] <= '9' &&
+		           ((s.p[2] >= '0' && s.p[2] <= '9' && (s.p[3] == ' ' || s.p[3] == '-')) || s.p[1] == '.')) {
+			s = str_skip(s, str_find_char(s, ' '));
+		} else {
+			return s;
+		}
+	}
+}
+
 /* How sure a line makes us that its address is a recipient. */
 static unsigned line_score(struct str line, struct str address)
 {
-	static const char *const announcing[] = {"rcpt to", "to:", "recipient", "user unknown", "unknown user", "could not be delivered to",
-	                                         "not delivered to", "undeliverable", "failed", "deliver", "no such user", "mailbox",
-	                                         "not known", "not listed", "address", "rejected", "delayed", "empfänger", "5.1.1", "550 ",
-	                                         "unknown", "did not reach", "bounced", "not found", "invalid"};
-	struct str s = str_trim(line);
+	static const char *const strong[] = {"rcpt to", "error-for:", "recipient", "expanded from", "generated from", "smtp=", "failed:",
+	                                     "undelivered to", "originally addressed to", "unknown user:", "user unknown:"};
+	static const char *const announcing[] = {"to:", "user unknown", "unknown user", "could not be delivered to", "delivered to",
+	                                         "undeliverable", "failed", "deliver", "no such user", "mailbox", "not known", "not listed",
+	                                         "address", "rejected", "delayed", "empfänger", "unknown", "did not reach", "bounced",
+	                                         "not found", "invalid", "attempts"};
+	struct str s = without_decoration(line);
 	size_t at = str_find(s, address);
 	struct str before = str_slice(s, 0, at), after = str_skip(s, at + address.n);
 
-	if (at == 0 || (at == 1 && s.p[0] == '<')) {
+	if (at == 0) {
 		struct str tail = str_trim(after);
-		if (tail.n && tail.p[0] == '>')
-			tail = str_skip(tail, 1);
-		if (tail.n == 0 || tail.p[0] == ':' || tail.p[0] == '.' || tail.p[0] == ',' || tail.p[0] == '(' || tail.p[0] == ';')
+		while (tail.n && strchr(">\"')]", tail.p[0]))
+			tail = str_trim(str_skip(tail, 1));
+		if (tail.n == 0 || strchr(":.,(;<", tail.p[0]))
 			return 9;
-		return 7;
-	}
-	if (str_istarts(s, STR("to:")) || str_istarts(s, STR("<to")) || str_ifind(before, STR("rcpt to")) < before.n ||
-	    str_istarts(s, STR("recipient")))
 		return 8;
+	}
+	if (HAS_ANY(before, strong))
+		return 8;
+	if (str_istarts(s, STR("to:")) || str_istarts(s, STR("cc:")))
+		return 5;
 	if (HAS_ANY(before, announcing))
 		return 6;
 	return HAS_ANY(after, announcing) ? 5 : 2;
@@ -126,6 +148,9 @@ static struct str words_about(struct arena *arena, struct str text, size_t line_
 		lines++;
 	}
 	struct str about = str_trim(str_slice(text, line_start, end));
+	struct str plain = without_decoration(about);
+	if (str_starts(plain, address))
+		about = plain;
 	if (about.n && about.p[0] == '<' && str_starts(str_skip(about, 1), address))
 		about = str_skip(about, address.n + 2);
 	else if (str_starts(about, address))
@@ -158,7 +183,7 @@ void bounce_prose_read(struct arena *arena, struct str text, struct str from, st
 				best = score > best ? score : best;
 				continue;
 			}
-			if (score < best || (best < 6 && out->n > 0 && !knows))
+			if (score < (best > 8 ? 8 : best) || (best < 6 && out->n > 0 && !knows))
 				continue;
 			struct bounce_rcpt r = {.address = address, .diagnostic = words_about(arena, text, start, address)};
 			if (knows) { /* recipients are known: only their words are wanted */
