@@ -2,6 +2,7 @@
 /* Writing Authentication-Results, one method on each line. */
 #include "auth/auth_results.h"
 
+#define COLUMNS    78
 #define B_SHOWN    8   /* characters of b= that tell signatures apart (RFC 6008 4) */
 #define VALUE_MAX_ 255
 #define SHOWN_MAX  10  /* signatures */
@@ -31,11 +32,21 @@ static void method(struct buf *out, const char *name, const char *result)
 	buf_printf(out, ";\r\n\t%s=%s", name, result);
 }
 
+/* A blank, or a new line where what follows would stand past the last column. */
+static void space(struct buf *out, size_t n)
+{
+	size_t line = out->n - str_rfind_char(buf_view(out), '\n') + 7; /* the tab counts eight */
+
+	buf_str(out, line + 1 + n > COLUMNS ? STR("\r\n\t ") : STR(" "));
+}
+
 /* Reasons are our own words: quoted, without what a quoted string would have to escape. */
 static void reason(struct buf *out, const char *text)
 {
-	if (text[0])
-		buf_printf(out, " reason=\"%s\"", text);
+	if (!text[0])
+		return;
+	space(out, strlen(text) + 9);
+	buf_printf(out, "reason=\"%s\"", text);
 }
 
 /* RFC 2045 token, and '@' of an address, '/' and '=' of base64: pvalue allows them (RFC 8601 2.2). */
@@ -54,7 +65,8 @@ static void property(struct buf *out, const char *name, struct str value)
 	value = str_slice(value, 0, VALUE_MAX_);
 	if (value.n == 0)
 		return;
-	buf_printf(out, "\r\n\t %s=", name);
+	space(out, strlen(name) + value.n + 3);
+	buf_printf(out, "%s=", name);
 	if (is_plain(value)) {
 		buf_str(out, value);
 		return;
