@@ -55,6 +55,8 @@ static void reads_back_what_the_gate_says(void **state)
 		{.sender = {"no-reply@d.example", 18}, .recipient = {"greylist@h.example", 18}, .class = SAY_CLASS_REFUSED_NULL},
 		{.class = SAY_CLASS_NO_ANSWER}, {.class = SAY_CLASS_REFUSED_US, .sender = {"a@d", 3}, .recipient = {"b@d", 3}},
 	};
+	int misread = 0;
+
 	for (int what = 0; what < SAY_COUNT; what++) {
 		for (size_t i = 0; i < COUNT(args); i++) {
 			auto_buf struct buf b = {.max = 4096};
@@ -65,15 +67,18 @@ static void reads_back_what_the_gate_says(void **state)
 			struct classify_question q = {.text = buf_view(&b)};
 			struct classification c;
 			cause_classify(rules_builtin(), &q, &c);
-			if (c.cause != said.cause)
-				fail_msg("%s: %.*s is read as %s by %.*s", situation_name((enum situation)what), STR_ARG(buf_view(&b)),
-				         cause_get(c.cause)->name, STR_ARG(c.rule));
+			if (c.cause != said.cause) {
+				print_error("%s: %.*s is read as %s by %.*s\n", situation_name((enum situation)what), STR_ARG(buf_view(&b)),
+				            cause_get(c.cause)->name, STR_ARG(c.rule));
+				misread++;
+			}
 			assert_int_equal(c.is_temporary, said.code < 500);
 			assert_int_equal(c.code, said.code);
 			if (str_find(buf_view(&b), STR("00:07:00")) < b.n)
 				assert_int_equal(c.retry_after_s, 420);
 		}
 	}
+	assert_int_equal(misread, 0);
 }
 
 static void come_back_times(void **state)

@@ -66,7 +66,9 @@ static struct str typed_address(struct str value)
 {
 	struct str rest = typed_value(value), copy = rest;
 	struct str address = bounce_address_next(&rest);
-	return address.n ? address : str_slice(copy, 0, str_find_char(copy, ' '));
+	if (address.n > 0 || str_starts(copy, STR("@"))) /* "@host" is half a source route: nobody is named */
+		return address;
+	return str_slice(copy, 0, str_find_char(copy, ' '));
 }
 
 /* One block of fields: of the message, or of one recipient (RFC 3464 2.1). */
@@ -307,6 +309,26 @@ static struct str without_tags(struct arena *arena, struct str html)
 	return (struct str){p, n};
 }
 
+/* A report that names nobody: whom the returned message was for, and the report's words. */
+static void read_returned_to(struct arena *arena, const struct bounce_parts *parts, struct str words, struct bounce *out)
+{
+	struct bounce_rcpt r = {.diagnostic = bounce_one_line(arena, words)};
+
+	for (size_t i = 0; i < parts->n && r.address.n == 0; i++) {
+		struct bounce_part p = parts->part[i];
+		if (str_starts(p.type, STR("message/rfc822")) || str_starts(p.type, STR("text/rfc822-headers"))) {
+			r.address = first_address(field(arena, p.body, STR("To")));
+		} else if (str_starts(p.type, STR("text/"))) {
+			struct str returned = str_skip(p.body, without_original(p.body).n);
+			size_t at = str_find(returned, STR("\nTo:"));
+			struct str line = str_skip(returned, at + 4);
+			line = str_slice(line, 0, str_find_char(line, '\n'));
+			r.address = first_address(line);
+		}
+	}
+	bounce_rcpt_add(out, &r);
+}
+
 static void read_prose(struct arena *arena, struct str message, const struct bounce_parts *parts, struct bounce *out)
 {
 	struct str from = field(arena, message, STR("From")), to = field(arena, message, STR("To"));
@@ -322,11 +344,13 @@ static void read_prose(struct arena *arena, struct str message, const struct bou
 		text = without_original(text);
 		size_t before = out->n;
 		bounce_prose_read(arena, text, from, to, out);
-		if (all.n == 0)
+		if (all.n == 0) /* what the report says in its own words */
 			all = text;
 		if (out->n > before || out->n > 0)
 			break;
 	}
+	if (out->n == 0 && is_likely && subject_is_bounce(subject) && is_from_a_machine(from))
+		read_returned_to(arena, parts, all, out);
 	if (out->n == 0)
 		return;
 	out->kind = says_delayed(subject, all) ? BOUNCE_DELAYED : BOUNCE_FAILED;

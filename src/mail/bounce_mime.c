@@ -153,12 +153,13 @@ static void read_part(struct arena *arena, struct open_part *p, struct open_part
 		body = bounce_base64(arena, body);
 	else if (str_istarts(encoding, STR("quoted-printable")))
 		body = decode_qp(arena, body);
-	if (str_starts(type, STR("multipart/")) && boundary.n > 0 && p->depth < BOUNCE_DEPTH) {
+	if (str_starts(type, STR("multipart/"))) {
 		size_t before = *n;
-		push_parts(body, boundary, p->depth, stack, n);
+		if (boundary.n > 0 && p->depth < BOUNCE_DEPTH)
+			push_parts(body, boundary, p->depth, stack, n);
 		if (*n > before)
 			return;
-		type = STR("text/plain");
+		type = STR("text/plain"); /* a broken one is still readable */
 	}
 	add_leaf(out, type, body);
 	/* A report may travel inside a message that somebody forwarded. */

@@ -39,7 +39,7 @@ struct str bounce_address_next(struct str *rest)
 			to++;
 		while (to > at + 1 && (s.p[to - 1] == '.' || s.p[to - 1] == '-' || s.p[to - 1] == '_'))
 			to--;
-		while (from < at && strchr("=/!.", s.p[from]) && s.p[from])
+		while (from < at && strchr("=/!.", s.p[from]) && s.p[from] && !(s.p[from] == '=' && s.p[from + 1] == '?'))
 			from++;
 		size_t named = str_rfind_char(str_slice(s, from, at), '='); /* X.400: dda:SMTP=user@example.org */
 		if (named < at - from && str_iends(str_slice(s, from, from + named), STR("SMTP")))
