@@ -75,6 +75,8 @@ static void fixed_words(void **state)
 		                      "try again in 00:05:00 (2F3A)", CAUSE_SENDER_DOMAIN},
 		{SAY_SENDER_NO_DOMAIN, "550 5.1.8 <a@d.example>: Domain of sender address not found (2F3A)", CAUSE_SENDER_DOMAIN},
 		{SAY_SENDER_NULL_MX, "550 5.7.27 <a@d.example>: Sender domain accepts no mail (null MX) (2F3A)", CAUSE_SENDER_DOMAIN},
+		{SAY_SPF_FAIL, "550 5.7.23 <a@d.example>: SPF validation failed: the domain of the sender does not let your address "
+		               "send for it; ask postmaster of the sender's domain (2F3A)", CAUSE_AUTH_POLICY},
 		{SAY_GREYLIST, "451 4.7.1 Greylisting in action, please come back in 00:05:00", CAUSE_GREYLIST},
 		{SAY_DIRECTORY, "451 4.3.0 Directory lookup failed, try again later (2F3A)", CAUSE_DIRECTORY},
 		{SAY_RCPT_VERIFY_TEMP, "451 4.1.1 <r@h.example>: Could not verify recipient at this time (2F3A)", CAUSE_RCPT_VERIFY},
