@@ -5,7 +5,7 @@
 #include "auth/dkim_base64.h"
 #include "mail/address.h"
 
-#define NUMBER_DIGITS_MAX 12 /* of t= and x= (RFC 6376 3.5) */
+#define NUMBER_DIGITS_MAX 12 /* of t= and x= (RFC 6376 3.5); an l= of more has no body */
 
 static bool is_name_byte(char c, bool is_first)
 {
@@ -75,7 +75,7 @@ static struct str value_of(const struct dkim_tags *tags, struct str name)
 	return tag ? tag->value : STR_NONE;
 }
 
-/* 0 is no number here: neither an instance, nor a time that anybody signs at. */
+/* A tag that is not there is fine; one that is no number is not. */
 static bool number_parse(const struct dkim_tags *tags, struct str name, bool *has, uint64_t *out)
 {
 	const struct dkim_tag *tag = dkim_tags_find(tags, name);
