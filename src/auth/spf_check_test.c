@@ -127,7 +127,7 @@ WAITS static void late(struct resolver *r, struct arena *arena)
 
 WAITS static void in_fiber(void *arg)
 {
-	WAITS void (*test)(struct resolver *, struct arena *) = *(WAITS void (**)(struct resolver *, struct arena *))arg;
+	WAITS void (*test)(struct resolver *, struct arena *) = *(void (**)(struct resolver *, struct arena *))arg;
 	auto_arena struct arena arena;
 	struct dns_conf conf;
 	struct err err;
