@@ -98,7 +98,7 @@ static const struct rule *ask_inner(const struct rules *rules, const struct repl
 
 	if (l->inner.n == 0)
 		return NULL;
-	reply_split(l->inner, &inner);
+	reply_split(l->inner, 0, &inner);
 	c.code = inner.code;
 	c.enhanced = inner.enhanced;
 	c.stage = stage_in(l->inner);
@@ -227,18 +227,12 @@ void cause_classify(const struct rules *rules, const struct classify_question *q
 	struct classification c = {.cause = CAUSE_UNKNOWN, .because = CAUSE_NONE, .rule = STR("none"), .confidence = 10};
 	struct str text = str_slice(q->text, 0, 8192);
 
-	reply_split(text, &l);
-	if (q->code && q->code != l.code) { /* the text came without it */
-		l.code = q->code;
-		l.before = str_slice(text, 0, text.n);
-		l.inner = l.after = l.wrapper = STR_NONE;
-	}
+	reply_split(text, q->code, &l);
 	c.code = l.code;
 	c.enhanced = q->enhanced.class ? q->enhanced : l.enhanced;
 	c.stage = q->stage != CAUSE_AT_UNKNOWN ? q->stage : stage_in(text);
 	c.is_typed_code = l.is_typed_code && q->code == 0;
 	decide(&c, rules, &l, q);
-	/* "550 … OK" and worse are no reason for certainty: without a rule nothing is known but the class. */
 	c.is_temporary = is_temporary(&c, text);
 	c.retry_after_s = come_back_seconds(text, q->now);
 	if (c.is_typed_code && c.confidence > 30)

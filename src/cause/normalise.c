@@ -360,12 +360,14 @@ static bool enhanced_follows(struct str *rest, struct enhanced_code *out)
 	return true;
 }
 
-void reply_split(struct str text, struct reply_layers *out)
+void reply_split(struct str text, int code, struct reply_layers *out)
 {
 	struct str s = str_trim(text);
 	size_t at = 0;
 
-	*out = (struct reply_layers){0};
+	*out = (struct reply_layers){.code = code};
+	if (code && !(s.n >= 3 && is_code(str_slice(s, 0, 3)) && code_value(s) == code))
+		at = s.n;
 	while (at < s.n && !((s.p[at] == '4' || s.p[at] == '5') && code_at(s, at, false)))
 		at++;
 	if (at < s.n) {

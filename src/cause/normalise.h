@@ -28,4 +28,5 @@ struct reply_layers {
 	struct str inner;             /* begins with its own code, or empty */
 	bool is_typed_code;           /* "4.5.1" alone where a reply code was meant */
 };
-void reply_split(struct str text, struct reply_layers *out);
+/* `code`: already known and not in the text; 0: the text has it. */
+void reply_split(struct str text, int code, struct reply_layers *out);

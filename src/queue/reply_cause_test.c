@@ -57,8 +57,22 @@ static void names_causes(void **state)
 	}
 }
 
+static void hears_when_to_come_back(void **state)
+{
+	struct reply r = {.code = 451, .text = STR("Greylisting in action, please come back in 00:20:00")};
+	struct wall now = {0};
+
+	assert_int_equal(reply_come_back(&r, now), 20 * USEC_MIN);
+	r.text = STR("try again in 40 hours");
+	assert_int_equal(reply_come_back(&r, now), 12 * USEC_HOUR);
+	r.text = STR("try again later");
+	assert_int_equal(reply_come_back(&r, now), 0);
+	r = (struct reply){.code = 550, .text = STR("try again in 5 minutes")};
+	assert_int_equal(reply_come_back(&r, now), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(names_causes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(names_causes), cmocka_unit_test(hears_when_to_come_back)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
