@@ -60,14 +60,16 @@ const struct cmd_verb cmd_verbs[] = {
 	{"dkim verify", "FILE", "whether the signatures of a message hold, and why not",
          "postern dkim verify mail.eml\npostern dkim verify --allow-sha1 --min-rsa-bits 512 old.eml\npostern dkim verify - < mail.eml",
          cmd_dkim_verify},
-	{"dkim sign", "--domain D --selector S --key FILE FILE", "the DKIM-Signature field for a message",
-         "postern dkim sign --domain example.org --selector s1 --key s1.pem mail.eml", cmd_dkim_sign},
+	{"dkim sign", "OPTIONS FILE", "the DKIM-Signature field for a message",
+         "postern dkim sign --domain example.org --selector s1 --key s1.pem mail.eml\n"
+         "postern dkim sign … --headers from:to:subject --canonicalization relaxed/simple --timestamp 1764000000 mail.eml",
+         cmd_dkim_sign},
 	{"arc verify", "FILE", "whether the chain of those who passed a message on holds", "postern arc verify mail.eml",
          cmd_arc_verify},
-	{"arc seal", "--domain D --selector S --key FILE --authserv-id NAME FILE", "the next ARC set for a message",
+	{"arc seal", "OPTIONS FILE", "the next ARC set for a message",
          "postern arc seal --domain example.org --selector s1 --key s1.pem --authserv-id mx.example.org mail.eml",
          cmd_arc_seal},
-	{"dmarc eval", "FROM [--spf D,D] [--dkim D,D]", "what the author's domain asks for, given what passed",
+	{"dmarc eval", "FROM [--spf D] [--dkim D]", "what the author's domain asks for, given what passed",
          "postern dmarc eval joe@mail.example.org --dkim example.org --spf bounce.example.net\n"
          "postern dmarc eval joe@example.co.uk --psl system      by the public suffix list, as before RFC 9989",
          cmd_dmarc_eval},
@@ -79,7 +81,7 @@ const struct cmd_verb cmd_verbs[] = {
          "postern explain --list                                the vocabulary of causes\n"
          "postern explain --batch < replies.jsonl",
          cmd_explain},
-	{"auth", "FILE [--ip I --helo H --from F]", "SPF, DKIM, DMARC, ARC and reverse name of a message at once",
+	{"auth", "FILE [--ip I --from F]", "SPF, DKIM, DMARC, ARC and reverse name of a message at once",
          "postern auth mail.eml\npostern auth mail.eml --ip 192.0.2.25 --helo mail.example.org --from joe@example.org\n"
          "postern auth --json --authserv-id mx.example.org - < mail.eml",
          cmd_auth},
