@@ -238,10 +238,11 @@ static bool is_visible(struct reading *r, struct str s)
 
 bool spf_term_next(struct str text, size_t *at, struct spf_term *out, struct spf_fault *fault)
 {
-	struct reading r = {out, fault};
 	size_t i = *at ? *at : VERSION.n, begin;
 
 	fault->n = 0;
+	if (i > text.n) /* shorter than a version */
+		i = text.n;
 	while (i < text.n && text.p[i] == ' ')
 		i++;
 	for (begin = i; i < text.n && text.p[i] != ' ';)
@@ -250,6 +251,7 @@ bool spf_term_next(struct str text, size_t *at, struct spf_term *out, struct spf
 	if (begin >= i)
 		return false;
 	*out = (struct spf_term){.qualifier = '+', .text = str_slice(text, begin, i), .at = begin, .bits4 = 32, .bits6 = 128};
+	struct reading r = {out, fault};
 	if (!is_visible(&r, out->text))
 		return false;
 	size_t n = name_length(out->text);
