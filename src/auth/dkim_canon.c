@@ -103,7 +103,6 @@ struct body_form {
 	bool is_wanted, is_relaxed;
 	bool saw_cr;        /* the last byte of the piece before was a CR, its line end is counted */
 	bool saw_blank;     /* relaxed: blanks that become a space if text follows on the line */
-	bool is_line_begun; /* text stands on the present line */
 	uint64_t line_ends; /* that are hashed only if text follows */
 	uint64_t length;    /* canonical bytes so far */
 	size_t n;
@@ -197,18 +196,20 @@ static void form_release(struct dkim_bodies *b, struct body_form *f)
 	if (f->saw_blank)
 		form_add(b, f, STR(" "));
 	f->saw_blank = false;
-	f->is_line_begun = true;
 }
 
+/* Bytes that the canonical form takes as they are; a single space between words is one of them. */
 static size_t text_length(struct str s, bool is_relaxed)
 {
+	static const unsigned char is_special[256] = {['\t'] = 1, ['\r'] = 1, ['\n'] = 1, [' '] = 1};
+	const unsigned char *p = (const unsigned char *)s.p;
 	size_t n = 0;
 
 	if (!is_relaxed) { /* nearly all lines end with CR LF: two fast searches beat one slow one */
 		n = str_find_char(s, '\n');
 		return str_find_char(str_slice(s, 0, n), '\r');
 	}
-	while (n < s.n && !is_blank(s.p[n]) && s.p[n] != '\r' && s.p[n] != '\n')
+	while (n < s.n && (!is_special[p[n]] || (p[n] == ' ' && n + 1 < s.n && !is_special[p[n + 1]])))
 		n++;
 	return n;
 }
@@ -217,7 +218,6 @@ static void form_line_end(struct body_form *f)
 {
 	f->line_ends++;
 	f->saw_blank = false;
-	f->is_line_begun = false;
 }
 
 static void form_push(struct dkim_bodies *b, struct body_form *f, struct str s)
