@@ -98,8 +98,10 @@ size_t str_find(struct str s, struct str needle)
 
 size_t str_ifind(struct str s, struct str needle)
 {
+	char first = needle.n ? ascii_lower(needle.p[0]) : 0;
+
 	for (size_t i = 0; i + needle.n <= s.n; i++)
-		if (str_ieq(str_slice(s, i, i + needle.n), needle))
+		if ((needle.n == 0 || ascii_lower(s.p[i]) == first) && str_ieq(str_slice(s, i, i + needle.n), needle))
 			return i;
 	return s.n;
 }

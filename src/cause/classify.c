@@ -23,13 +23,21 @@ static enum cause_stage stage_in(struct str text)
 		{"after data", CAUSE_AT_DATA}, {"after bdat", CAUSE_AT_END_OF_DATA}, {">>> rcpt to", CAUSE_AT_RCPT},
 		{">>> mail from", CAUSE_AT_MAIL}, {">>> data", CAUSE_AT_DATA}, {"client host rejected", CAUSE_AT_CONNECT},
 	};
-	size_t mark = str_find_char(text, 'a');
-	if (mark == text.n)
-		return CAUSE_AT_UNKNOWN;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (str_ifind(text, str_from(rows[i].words)) < text.n)
-			return rows[i].stage;
-	return CAUSE_AT_UNKNOWN;
+	enum cause_stage found = CAUSE_AT_UNKNOWN;
+	size_t best = sizeof rows / sizeof *rows; /* an earlier row is surer */
+
+	for (size_t at = 0; at < text.n; at++) {
+		if (at > 0 && text.p[at - 1] != ' ' && text.p[at - 1] != '(' && text.p[at - 1] != '\n')
+			continue;
+		char c = ascii_lower(text.p[at]);
+		for (size_t i = 0; i < best; i++) {
+			if (rows[i].words[0] == c && str_istarts(str_skip(text, at), str_from(rows[i].words))) {
+				found = rows[i].stage;
+				best = i;
+			}
+		}
+	}
+	return found;
 }
 
 /* Words that promise another attempt, where no code says it. */

@@ -174,9 +174,22 @@ static uint32_t in_words(struct str text)
 	            {"in a minute", 60}, {"in one minute", 60}, {"in five minutes", 300}, {"in ten minutes", 600},
 	            {"after one hour", 3600}, {"after five minutes", 300}, {"in einer stunde", 3600}, {"dans une heure", 3600},
 	            {"wait an hour", 3600}, {"in fifteen minutes", 900}, {"in thirty minutes", 1800}, {"in two hours", 7200}};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+	bool has_unit = false, has_retry = false; /* one pass, because most replies have neither */
+
+	for (size_t i = 0; i + 4 <= text.n; i++) {
+		char c = ascii_lower(text.p[i]);
+		if (c != 'h' && c != 'm' && c != 's' && c != 'r')
+			continue;
+		struct str word = str_slice(text, i, i + 6);
+		has_unit |= str_istarts(word, STR("hour")) || str_istarts(word, STR("minute")) || str_istarts(word, STR("stunde")) ||
+		            str_istarts(word, STR("heure"));
+		has_retry |= str_istarts(word, STR("retry"));
+	}
+	for (size_t i = 0; has_unit && i < sizeof rows / sizeof *rows; i++)
 		if (str_ifind(text, str_from(rows[i].words)) < text.n)
 			return rows[i].seconds;
+	if (!has_retry)
+		return 0;
 	static const char *const fields[] = {"retry-after", "retry_after", "retryafter"};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		size_t at = str_ifind(text, str_from(fields[i]));

@@ -90,7 +90,7 @@ static size_t plain_utf8(struct plain *w, struct str s)
 
 static bool ends_token(char c)
 {
-	return is_blank(c) || strchr("<>()\",;", c) != NULL;
+	return is_blank(c) || c == '<' || c == '>' || c == '(' || c == ')' || c == '"' || c == ',' || c == ';' || c == 0;
 }
 
 /* d.d.d or d.d.d.d and nothing else; returns the number of dots, 0 when it is something else. */
@@ -323,12 +323,11 @@ static size_t inner_begin(struct str s, int code)
 		if (!is_line)
 			return i;
 	}
-	static const char *const marks[] = {" said: ", " response: ", " responded: ", " answered: "};
-	for (size_t m = 0; m < sizeof marks / sizeof *marks; m++) {
-		size_t at = str_ifind(s, str_from(marks[m]));
-		if (at < s.n)
-			return at + strlen(marks[m]);
-	}
+	static const char *const marks[] = {" said", " response", " responded", " answered"};
+	for (size_t i = 4; i + 1 < s.n; i++)
+		for (size_t m = 0; s.p[i] == ':' && s.p[i + 1] == ' ' && m < sizeof marks / sizeof *marks; m++)
+			if (str_iends(str_slice(s, 0, i), str_from(marks[m])))
+				return i + 2;
 	return s.n;
 }
 

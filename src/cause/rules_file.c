@@ -74,6 +74,8 @@ static bool phrase_add(struct rules *r, struct str phrase, uint16_t number, stru
 	n += p.n;
 	if (!is_open_right && !is_unspaced(p))
 		padded[n++] = ' ';
+	if (!words_has_room(r->words, n))
+		return err_perm(err, CAUSE_PROTOCOL, "too many phrases in all");
 	words_add(r->words, (struct str){padded, n}, number);
 	return true;
 }

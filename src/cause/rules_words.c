@@ -15,7 +15,8 @@ struct output {
 struct words {
 	uint8_t column[256];      /* of a byte; 0: occurs in no phrase */
 	unsigned columns;
-	uint32_t *to;             /* [node * 256 + byte] while adding, [node * columns + column] when built */
+	uint32_t *to;             /* [node * 256 + byte], while phrases are added */
+	uint16_t *rows;           /* [node * columns + column], when built: half the cache that 32 bits take */
 	uint32_t *fail, *first;   /* by node; first output, 0: none */
 	uint32_t n, room;
 	struct output *outputs;
@@ -24,6 +25,7 @@ struct words {
 
 static uint32_t node_new(struct words *w)
 {
+	assert(w->n < UINT16_MAX); /* rules_file.c bounds what a file may hold */
 	if (w->n == w->room) {
 		w->room = w->room ? w->room * 2 : 1024;
 		w->to = mem_resize(w->to, (size_t)w->room * 256 * sizeof *w->to);
@@ -59,17 +61,23 @@ void words_free(struct words *w)
 	if (!w)
 		return;
 	free(w->to);
+	free(w->rows);
 	free(w->fail);
 	free(w->first);
 	free(w->outputs);
 	free(w);
 }
 
+bool words_has_room(const struct words *w, size_t bytes)
+{
+	return w->n + bytes < UINT16_MAX;
+}
+
 void words_add(struct words *w, struct str phrase, uint16_t number)
 {
 	uint32_t node = 0;
 
-	assert(phrase.n > 0 && phrase.n < 1024);
+	assert(phrase.n > 0 && phrase.n < 1024 && w->to);
 	for (size_t i = 0; i < phrase.n; i++) {
 		unsigned char c = (unsigned char)phrase.p[i];
 		if (!w->column[c]) {
@@ -90,7 +98,7 @@ void words_add(struct words *w, struct str phrase, uint16_t number)
 /* Breadth first: a node's suffix is shallower, so its row is complete when the node's is filled. */
 void words_build(struct words *w)
 {
-	uint32_t *rows = mem_alloc((size_t)w->n * w->columns * sizeof *rows);
+	uint16_t *rows = mem_alloc((size_t)w->n * w->columns * sizeof *rows);
 	uint32_t *queue = mem_alloc(w->n * sizeof *queue);
 	uint32_t head = 0, tail = 0;
 
@@ -104,10 +112,10 @@ void words_build(struct words *w)
 			uint32_t next = w->to[(size_t)node * 256 + c];
 			uint32_t around = node ? rows[(size_t)fail * w->columns + column] : 0;
 			if (!next) {
-				rows[(size_t)node * w->columns + column] = around;
+				rows[(size_t)node * w->columns + column] = (uint16_t)around;
 				continue;
 			}
-			rows[(size_t)node * w->columns + column] = next;
+			rows[(size_t)node * w->columns + column] = (uint16_t)next;
 			w->fail[next] = around;
 			queue[tail++] = next;
 			if (!w->first[next]) {
@@ -122,7 +130,8 @@ void words_build(struct words *w)
 	}
 	free(queue);
 	free(w->to);
-	w->to = rows;
+	w->to = NULL;
+	w->rows = rows;
 }
 
 size_t words_scan(const struct words *w, struct str text, struct words_hit *hits, size_t max)
@@ -132,7 +141,7 @@ size_t words_scan(const struct words *w, struct str text, struct words_hit *hits
 
 	assert(text.n <= UINT16_MAX);
 	for (size_t i = 0; i < text.n; i++) {
-		node = w->to[(size_t)node * w->columns + w->column[(unsigned char)text.p[i]]];
+		node = w->rows[(size_t)node * w->columns + w->column[(unsigned char)text.p[i]]];
 		for (uint32_t o = w->first[node]; o; o = w->outputs[o].next) {
 			if (n == max)
 				return n;

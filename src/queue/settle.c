@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* After an attempt: reports first, then records, then the story; what is recorded as failed has been reported. */
 #include "queue/inside.h"
+#include "queue/reply_cause.h"
 #include "queue/story.h"
 
 #include "base/auto.h"
@@ -127,6 +128,10 @@ static void set_wait(struct attempt *a, struct outcome *o)
 		o->wait = before->wait;
 	else if (o->wait == 0)
 		o->wait = schedule_backoff(&a->settings->conf, rcpt_of(a, o)->attempts + 1u, o->cause);
+	/* Who announces a time has no use for us before it. */
+	usec_t announced = reply_come_back(&o->reply, rt_wall());
+	if (o->wait < announced)
+		o->wait = announced;
 	/* One last attempt when the time is up, not one after it. */
 	usec_t left = wall_diff(expires(a), rt_wall());
 	if (o->wait > left)
