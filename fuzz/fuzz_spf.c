@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_arena struct arena arena = {.max = 1 << 20};
 	auto_buf struct buf out = {.max = SPF_EXPANSION_MAX};
-	struct str text = fuzz_str(data, size), record, rest = text;
+	struct str text = fuzz_str(data, size), record = STR_NONE, rest = text;
 	struct spf_macro_values values = {.local = text, .sender_domain = STR("e.example"), .domain = STR("e.example"),
 	                                  .ip = {.family = size % 2 ? 4 : 6}};
 	struct spf_macro_fault macro_fault;
