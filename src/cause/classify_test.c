@@ -94,7 +94,7 @@ static void come_back_times(void **state)
 		{"wait 90 seconds before trying again", 90}, {"Bitte in 5 Minuten erneut versuchen", 300},
 		{"veuillez réessayer dans 10 minutes", 600}, {"try again after 2026-11-22T08:10:00Z", 600},
 		{"please retry after Sun, 22 Nov 2026 10:00:00 +0100", 3600}, {"not before 22 Nov 2026 08:30:00 +0000", 1800},
-		{"retry-after: 240", 240}, {"try again in an hour", 3600},
+		{"r\xC3\xA9" "essayez dans 10 minutes", 600}, {"retry-after: 240", 240}, {"try again in an hour", 3600},
 		{"timed out after 300 seconds", 0}, {"message still undelivered after 4 hours", 0},
 		{"Could not deliver for the last 432000 seconds. Giving up.", 0}, {"192.0.2.30 try again 4.7.1", 0},
 		{"more than 100 connections in 60 seconds", 0}, {"try again 99999999999999999999 seconds", 0}, {"", 0},

@@ -48,7 +48,7 @@ static bool has_any(struct str s, const char *const *words, size_t n)
 static bool is_about_coming_back(struct str text, size_t at, size_t end)
 {
 	static const char *const cues[] = {"try", "retry", "come back", "again", "list", "wait", "later", "back in", "defer",
-	                                   "delay", "blocked for", "throttl", "erneut", "essayer", "reintent", "intente",
+	                                   "delay", "blocked for", "throttl", "erneut", "essaye", "reintent", "intente",
 	                                   "riprov", "tente", "opnieuw", "unavailable for", "suspended for", "next",
 	                                   "rejected for", "resend", "not before", "until", "warten", "patiente", "suppress"};
 	static const char *const behind[] = {"retry", "try", "again", "later", "remain", "to go", "left", "before", "erneut", "後"};
