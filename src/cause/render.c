@@ -133,7 +133,7 @@ static void add_member(struct buf *out, struct str s)
 		buf_char(out, s.p[i] == '\n' || s.p[i] == '\r' ? ' ' : s.p[i]);
 }
 
-static void add_placeholder(struct buf *out, char what, struct str otherwise, const struct say_args *a)
+static void add_value(struct buf *out, char what, struct str otherwise, const struct say_args *a)
 {
 	char hms[16];
 
@@ -159,7 +159,7 @@ static void add_placeholder(struct buf *out, char what, struct str otherwise, co
 		add_member(out, a->detail.n > 0 ? a->detail : otherwise);
 		return;
 	}
-	assert(!"a placeholder of the table");
+	assert(!"a name of the table");
 }
 
 static void fill_in(struct buf *out, struct str text, const struct say_args *args)
@@ -170,7 +170,7 @@ static void fill_in(struct buf *out, struct str text, const struct say_args *arg
 		if (open == text.n)
 			return;
 		struct str inner = str_slice(text, open + 1, close);
-		add_placeholder(out, inner.p[0], str_skip(inner, 2), args);
+		add_value(out, inner.p[0], str_skip(inner, 2), args);
 		text = str_skip(text, close + 1);
 	}
 }

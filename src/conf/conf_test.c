@@ -126,6 +126,7 @@ static void lists_may_be_emptied_or_bare(void **state)
 	conf_unref(c);
 }
 
+/* Long because it is one table. */
 static void refuses(void **state)
 {
 	static const struct {

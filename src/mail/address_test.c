@@ -10,6 +10,7 @@
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 /* Long by its rows alone. */
+/* Long because it is one table. */
 static void addresses(void **state)
 {
 	static const struct {
