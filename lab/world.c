@@ -20,7 +20,6 @@
 #define GATE_USER      "nobody"
 #define START_WITHIN_S 20
 
-extern char **environ;
 
 static const char config_text[] =
 	"# Made for the lab: a gate on loopback that may dial the lab's hosts and nobody else's.\n"

@@ -42,7 +42,7 @@ static WAITS void send_mail(struct delivery *d)
 	struct buf p;
 	buf_init(&p, 1024);
 	if (c->has_size)
-		buf_printf(&p, " SIZE=%llu", (unsigned long long)(job->size + job->prefix.n));
+		buf_printf(&p, " SIZE=%llu", (unsigned long long)job->size + job->prefix.n);
 	if (c->has_8bitmime && job->body == SMTP_BODY_8BITMIME)
 		buf_str(&p, STR(" BODY=8BITMIME"));
 	if (c->has_smtputf8 && job->smtputf8)

@@ -51,8 +51,6 @@ bool queue_open(const struct queue_conf *conf, const struct queue_deps *deps, st
 void queue_set_spool(struct queue *q, struct spool *spool);
 /* For each message recovered by spool_open (before queue_start) and for each accepted one (after). */
 void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, uint64_t size);
-/* Recovery fills the queue while the spool opens, so a spool of deps may be NULL and is given here, before queue_start. */
-void queue_set_spool(struct queue *q, struct spool *spool);
 bool queue_start(struct queue *q, struct err *err);
 /* New configuration from now on. */
 void queue_reconfigure(struct queue *q, const struct queue_conf *conf, const struct domains *domains);
