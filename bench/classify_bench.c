@@ -21,7 +21,7 @@ static double now_s(void)
 
 static size_t read_replies(struct arena *arena, struct str *replies)
 {
-	char line[8192];
+	char line[4096];
 	size_t n = 0;
 
 	while (n < REPLIES_MAX && fgets(line, sizeof line, stdin))
