@@ -89,8 +89,8 @@ static bool normalise_address(struct arena *arena, struct str what, struct str *
 	return true;
 }
 
-static bool normalise(struct arena *arena, enum exception_kind kind, struct str what, struct str *out,
-                      struct err *err)
+bool exception_what_normalise(struct arena *arena, enum exception_kind kind, struct str what, struct str *out,
+                              struct err *err)
 {
 	struct ip_net net;
 	switch (kind) {
@@ -115,12 +115,14 @@ static bool take_option(struct arena *arena, struct str *rest, struct str key, s
 		return err_perm(err, CAUSE_LOCAL_ERROR, "\"%.*s\" lacks its value", STR_ARG(key));
 	if (str_ieq(key, STR("until")) && wall_parse_rfc3339(value, &e->until))
 		return true;
+	if (str_ieq(key, STR("at")) && wall_parse_rfc3339(value, &e->at))
+		return true;
 	if (str_ieq(key, STR("by")))
 		e->by = arena_str(arena, value);
 	else if (str_ieq(key, STR("why")))
 		e->why = arena_str(arena, value);
 	else
-		return err_perm(err, CAUSE_LOCAL_ERROR, "\"%.*s %.*s\" is neither until TIME, by NAME nor why TEXT",
+		return err_perm(err, CAUSE_LOCAL_ERROR, "\"%.*s %.*s\" is none of until TIME, at TIME, by NAME, why TEXT",
 		                STR_ARG(str_slice(key, 0, 40)), STR_ARG(str_slice(value, 0, 60)));
 	return true;
 }
@@ -137,7 +139,7 @@ static bool take_rule(struct arena *arena, struct str kind, struct str *rest, st
 	if (!exception_action_parse(action, &e->action))
 		return err_perm(err, CAUSE_LOCAL_ERROR, "\"%.*s\" is none of never-ask, accept, refuse",
 		                STR_ARG(str_slice(action, 0, 40)));
-	if (!normalise(arena, e->kind, what, &e->what, err))
+	if (!exception_what_normalise(arena, e->kind, what, &e->what, err))
 		return false;
 	while ((more = take_word(arena, rest, &key)) == TAKE_WORD)
 		if (!take_option(arena, rest, key, e, err))
@@ -185,9 +187,10 @@ bool exception_line_write(const struct exception *e, struct buf *out, struct err
 	buf_printf(&line, "%s ", exception_kind_name(e->kind));
 	write_word(&line, e->what);
 	buf_printf(&line, " %s", exception_action_name(e->action));
-	if (e->until.us) {
+	if (e->until.us)
 		buf_printf(&line, " until %.*s", STR_ARG(wall_rfc3339(e->until, when)));
-	}
+	if (e->at.us)
+		buf_printf(&line, " at %.*s", STR_ARG(wall_rfc3339(e->at, when)));
 	if (e->by.n) {
 		buf_str(&line, STR(" by "));
 		write_word(&line, e->by);

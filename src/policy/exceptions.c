@@ -311,6 +311,15 @@ bool exceptions_add(struct exceptions *x, const struct exception *e, struct err 
 	return true;
 }
 
+/* However it is written: what stands in the file has been normalised. */
+static bool is_about(struct arena *arena, const struct exception *rule, struct str what)
+{
+	struct str form;
+	struct err ignored;
+	return str_ieq(rule->what, what) ||
+	       (exception_what_normalise(arena, rule->kind, what, &form, &ignored) && str_eq(rule->what, form));
+}
+
 bool exceptions_remove(struct exceptions *x, struct str what, size_t *removed, struct err *err)
 {
 	auto_buf struct buf text = {.max = FILE_BYTES_MAX}, kept = {.max = FILE_BYTES_MAX};
@@ -325,7 +334,7 @@ bool exceptions_remove(struct exceptions *x, struct str what, size_t *removed, s
 		struct exception rule;
 		struct err ignored;
 		if (exception_line_parse(&arena, line, &rule, &ignored) == EXCEPTION_LINE_RULE &&
-		    str_ieq(rule.what, what)) {
+		    is_about(&arena, &rule, what)) {
 			n++;
 			continue;
 		}

@@ -4,7 +4,7 @@
  * with an expiry and a reason. Re-read when it changes; a broken line is reported with its number and skipped,
  * the rest holds. Edited by `postern exempt`, which writes a new file and renames it.
  *
- *	sender joe@example.org   never-ask   until 2026-12-24T00:00:00Z   by root   why "ticket of the bank"
+ *	sender joe@example.org never-ask until 2026-12-24T00:00:00Z at 2026-11-24T09:12:00Z by root why "ticket of the bank"
  *	client 192.0.2.0/24      accept
  */
 #pragma once
@@ -20,6 +20,7 @@ struct exception {
 	enum exception_action action;
 	struct str what, by, why;
 	struct wall until; /* 0: for ever */
+	struct wall at;    /* when it was added; 0: not said */
 	unsigned line;
 };
 struct exceptions;

@@ -39,6 +39,9 @@ static void parses_lines(void **state)
 		 EXCEPTION_REFUSE, "xn--bcher-kva.example", "a \"b\" # c"},
 		{"client 192.0.2.0/24 accept until 2026-12-24T00:00:00Z by root why x", EXCEPTION_LINE_RULE, EXCEPTION_CLIENT,
 		 EXCEPTION_ACCEPT, "192.0.2.0/24", "x"},
+		{"client 192.0.2.0/24 accept at 2026-11-24T00:00:00Z by root", EXCEPTION_LINE_RULE, EXCEPTION_CLIENT,
+		 EXCEPTION_ACCEPT, "192.0.2.0/24", ""},
+		{"client 192.0.2.0/24 accept at noon", EXCEPTION_LINE_BROKEN, 0, 0, "", ""},
 		{"client 192.0.2.1/24 accept", EXCEPTION_LINE_BROKEN, 0, 0, "", ""},
 		{"client example.org accept", EXCEPTION_LINE_BROKEN, 0, 0, "", ""},
 		{"sender joe accept", EXCEPTION_LINE_BROKEN, 0, 0, "", ""},
@@ -67,7 +70,8 @@ static void parses_lines(void **state)
 		struct exception again;
 		assert_true(exception_line_write(&e, &text, &err));
 		assert_int_equal(exception_line_parse(&arena, str_trim(buf_view(&text)), &again, &err), EXCEPTION_LINE_RULE);
-		assert_true(again.kind == e.kind && again.action == e.action && again.until.us == e.until.us);
+		assert_true(again.kind == e.kind && again.action == e.action && again.until.us == e.until.us &&
+		            again.at.us == e.at.us);
 		assert_true(str_eq(again.what, e.what) && str_eq(again.why, e.why) && str_eq(again.by, e.by));
 	}
 }
@@ -173,6 +177,12 @@ static void adds_and_removes(void *arg)
 	assert_int_equal(ask(x, "joe@example.org", NULL, NULL), EXCEPTION_NONE);
 	assert_true(exceptions_remove(x, STR("joe@example.org"), &removed, &err));
 	assert_int_equal(removed, 0);
+	/* Removed as it was written, not as it is kept. */
+	e.kind = EXCEPTION_DOMAIN;
+	e.what = STR("B\xc3\xbc" "cher.example");
+	assert_true(exceptions_add(x, &e, &err));
+	assert_true(exceptions_remove(x, e.what, &removed, &err));
+	assert_int_equal(removed, 1);
 	exceptions_close(x);
 	char text[256] = "";
 	FILE *f = fopen(file, "r");
