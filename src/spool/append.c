@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { RETRY_AFTER = 1000 * 1000 /* µs between attempts to open a segment */ };
@@ -56,6 +57,7 @@ static void condemn(struct writer *w, int error)
 	w->error = error;
 	w->previous = w->current->generation;
 	w->previous_end = w->previous_torn = w->synced_end;
+	w->current->is_reusable = false;
 	struct segment_item *event = mem_new(struct segment_item);
 	event->item.kind = ITEM_SEGMENT;
 	event->item.error = error;
@@ -81,11 +83,21 @@ static void condemn(struct writer *w, int error)
 
 /* --- writing --- */
 
+static void add_iov(struct writer *w, const void *p, size_t n)
+{
+	if (n)
+		w->iov[w->n_iov++] = (struct iovec){(void *)p, n};
+}
+
 bool append_flush(struct writer *w)
 {
 	if (w->n_iov == 0)
 		return true;
 	uint64_t at = w->placed.first->offset;
+	if (w->end + RECORD_HEADER <= w->current->size) {
+		record_tail_encode(w->end, w->current->seed, w->tail);
+		add_iov(w, w->tail, sizeof w->tail);
+	}
 	int rc = io_write_all(w->io, w->current->fd, w->iov, w->n_iov, at, NULL);
 	w->n_iov = 0;
 	if (rc < 0) {
@@ -120,6 +132,16 @@ static bool is_want_of_room(int error)
 
 static void seal(struct writer *w, struct segment *next)
 {
+	/* Space that was allocated and not used; the new header says where it ends, so this needs
+	 * no sync. A little is left, so that the file can serve again. */
+	if (w->current && w->current->size - w->end > w->current->size / 16) {
+		w->io->truncate(w->io->self, w->current->fd, w->end);
+		w->current->is_reusable = false;
+	}
+	if (w->recovered && w->recovered->size > w->previous_end)
+		w->io->truncate(w->io->self, w->recovered->fd, w->previous_end);
+	segment_unref(w->recovered);
+	w->recovered = NULL;
 	struct segment_item *event = mem_new(struct segment_item);
 	event->item.kind = ITEM_SEGMENT;
 	event->item.settled = w->conf.on_segment;
@@ -127,14 +149,68 @@ static void seal(struct writer *w, struct segment *next)
 	event->sealed = w->current;
 	event->sealed_end = w->end;
 	writer_settle(w, &event->item);
-	/* Space that was allocated and not used; the new header says where it ends, so this needs
-	 * no sync. */
-	if (w->current && w->current->size > w->end)
-		w->io->truncate(w->io->self, w->current->fd, w->end);
-	if (w->recovered && w->recovered->size > w->previous_end)
-		w->io->truncate(w->io->self, w->recovered->fd, w->previous_end);
-	segment_unref(w->recovered);
-	w->recovered = NULL;
+}
+
+/* --- spares --- */
+
+static void spare_name(unsigned i, char out[SEGMENT_NAME_MAX])
+{
+	snprintf(out, SEGMENT_NAME_MAX, SEGMENT_SPARE "%u", i);
+}
+
+static void count_spares(struct writer *w)
+{
+	atomic_store(&w->spare_bytes,
+		     (uint64_t)__builtin_popcount(w->spares) * w->conf.segment_size);
+}
+
+int append_keep(struct writer *w, const struct segment *g, const char *name)
+{
+	char spare[SEGMENT_NAME_MAX];
+	unsigned i = 0;
+	while (i < SPARES_MAX && w->spares & 1u << i)
+		i++;
+	if (i == SPARES_MAX || g->size != w->conf.segment_size)
+		return -ENOBUFS;
+	spare_name(i, spare);
+	int dir = w->conf.dirs->segments, rc = w->io->rename(w->io->self, dir, name, dir, spare);
+	if (rc < 0)
+		return rc;
+	w->spares |= 1u << i;
+	count_spares(w);
+	return 0;
+}
+
+void append_discard_spares(struct writer *w)
+{
+	char spare[SEGMENT_NAME_MAX];
+	for (unsigned i = 0; i < SPARES_MAX; i++) {
+		spare_name(i, spare);
+		if (w->spares & 1u << i)
+			w->io->unlink(w->io->self, w->conf.dirs->segments, spare);
+	}
+	w->spares = 0;
+	count_spares(w);
+}
+
+/* Blocks that were written before need no allocation on the way to the disk, and giving them back
+ * and taking them again would cost the disk more than all the records in them. */
+static int create(struct writer *w, const struct segment_header *h, struct segment **next)
+{
+	char spare[SEGMENT_NAME_MAX];
+	bool has_spare = w->spares && h->size == w->conf.segment_size;
+	if (has_spare) {
+		unsigned i = (unsigned)__builtin_ctz(w->spares);
+		spare_name(i, spare);
+		w->spares &= ~(1u << i);
+		count_spares(w);
+	}
+	int rc = segment_create(w->io, w->conf.dirs, *h, has_spare ? spare : NULL, next);
+	if (rc == 0) {
+		(*next)->is_reusable = true;
+		atomic_fetch_add(&w->reused, has_spare);
+	}
+	return rc;
 }
 
 static bool take_reserve(struct writer *w, struct segment_header h, uint64_t need,
@@ -144,7 +220,10 @@ static bool take_reserve(struct writer *w, struct segment_header h, uint64_t nee
 		return false;
 	h.generation = ++w->last_generation;
 	h.size = w->conf.reserve;
-	return segment_create(w->io, w->conf.dirs, h, true, next) == 0;
+	if (segment_create(w->io, w->conf.dirs, h, SEGMENT_RESERVE, next) < 0)
+		return false;
+	(*next)->is_reserve = true;
+	return true;
 }
 
 bool append_roll(struct writer *w, uint64_t need, bool may_use_reserve)
@@ -163,7 +242,7 @@ bool append_roll(struct writer *w, uint64_t need, bool may_use_reserve)
 	if (SEGMENT_DATA + need > h.size)
 		h.size = (uint32_t)(SEGMENT_DATA + need);
 	struct segment *next;
-	int rc = segment_create(w->io, w->conf.dirs, h, false, &next);
+	int rc = create(w, &h, &next);
 	bool is_reserve = is_want_of_room(rc) && may_use_reserve && take_reserve(w, h, need, &next);
 	if (is_reserve)
 		rc = 0;
@@ -196,12 +275,6 @@ static bool room(struct writer *w, const struct item *it, uint64_t need)
 	       (!w->current->is_reserve || !is_message(it));
 }
 
-static void add_iov(struct writer *w, const void *p, size_t n)
-{
-	if (n)
-		w->iov[w->n_iov++] = (struct iovec){(void *)p, n};
-}
-
 /* Nothing fails here: the item stands in the segment, and settles with it. */
 static void place(struct writer *w, struct item *it)
 {
@@ -232,7 +305,7 @@ static void place(struct writer *w, struct item *it)
 	add_iov(w, it->tail.p, it->tail.n);
 	w->end += (uint32_t)record_size(&h);
 	fifo_push(&w->placed, it);
-	if (w->n_iov > IOV_SLOTS - 2)
+	if (w->n_iov > IOV_SLOTS - 3)
 		append_flush(w);
 }
 

@@ -60,6 +60,7 @@ static void drop_settled(void *owner, struct item *it)
 {
 	struct spool *s = owner;
 	struct segment *g = container_of(it, struct drop_item, item)->segment;
+	bool is_kept = container_of(it, struct drop_item, item)->is_reusable || g->is_damaged;
 	int error = it->error;
 	free(container_of(it, struct drop_item, item));
 	compaction_ends(s);
@@ -77,7 +78,10 @@ static void drop_settled(void *owner, struct item *it)
 	link_remove(&g->link);
 	s->n_segments--;
 	s->sealed_used -= g->used;
-	segment_unref(g);
+	if (is_kept)
+		segment_unref(g);
+	else
+		house_give_back(s, g);
 	compact_poke(s);
 }
 
@@ -88,6 +92,8 @@ static void drop(struct spool *s, struct segment *g)
 	d->item.settled = drop_settled;
 	d->segment = g;
 	d->is_damaged = g->is_damaged;
+	/* Nothing lives in it, so nobody begins to read it any more. */
+	d->is_reusable = g->is_reusable && !g->is_damaged && atomic_load(&g->refs) == 1;
 	s->compaction.segment = g;
 	writer_submit(s->writer, &d->item);
 }

@@ -248,6 +248,7 @@ struct run {
 	struct group group;
 	unsigned image_every; /* changes of the disk */
 	unsigned phase;
+	bool is_busy;
 	bool ends_well;
 };
 
@@ -301,7 +302,10 @@ WAITS static struct mail *send_one(struct run *run)
 	uint64_t kind = draw(run->checker) % 8;
 	*mail = (struct mail){.seed = draw(run->checker) % 100000,
 			      .id = spool_next_id(run->spool).n};
-	mail->size = (size_t)(draw(run->checker) % (kind == 0 ? 9000 : kind < 3 ? 3000 : 700));
+	mail->size = (size_t)(draw(run->checker) % (run->is_busy ? 300
+						    : kind == 0	 ? 9000
+						    : kind < 3	 ? 3000
+								 : 700));
 	struct spool_body *b = spool_body_new(run->spool);
 	uint64_t serial = m->serial;
 	bool ok = write_body(b, mail, &err) && spool_accept(run->spool, (struct spool_id){mail->id},
@@ -368,7 +372,7 @@ WAITS static void act(struct run *run)
 	case 2:
 		mail = send_one(run);
 		/* Most mail is delivered at once. */
-		if (mail && draw(run->checker) % 3) {
+		if (mail && (run->is_busy || draw(run->checker) % 3)) {
 			spool_note_sending(run->spool, (struct spool_id){mail->id});
 			deliver(run, mail, 0);
 			deliver(run, mail, 1);
@@ -404,7 +408,7 @@ WAITS static void act(struct run *run)
 WAITS static void client(void *arg)
 {
 	struct run *run = arg;
-	unsigned n = 6 + (unsigned)(draw(run->checker) % 14);
+	unsigned n = 6 + (unsigned)(draw(run->checker) % (run->is_busy ? 60 : 14));
 	for (unsigned i = 0; i < n && !is_dead(run); i++)
 		act(run);
 }
@@ -526,6 +530,8 @@ static void run_phases(struct checker *c, struct model *model, struct sim **disk
 			.fake_wall = {(int64_t)(1 + run.phase) * 1000 * USEC_DAY}};
 		struct err err;
 		run.disk = *disk;
+		/* Small mail that goes out at once: segments empty, and their files serve again. */
+		run.is_busy = draw(c) % 3 == 0;
 		sim_set_cold(run.disk, 4);
 		sim_skip_sync(run.disk, skipped);
 		bool is_killed = arrange_phase(&run);

@@ -6,7 +6,10 @@
 
 #include <stdlib.h>
 
-enum { SPACE_AGE = 1000 * 1000 /* µs */ };
+enum {
+	SPACE_AGE = 1000 * 1000, /* µs */
+	GIVE_BACK = 4 << 20,	 /* bytes */
+};
 
 struct space_job {
 	struct spool *spool;
@@ -57,15 +60,66 @@ bool spool_has_room(struct spool *s, uint64_t size, struct err *err)
 	 * matter of room: what is written next hears of it (451). */
 	if (w.is_full)
 		return err_temp(err, CAUSE_STORAGE, "no room for another segment of the spool");
-	uint64_t keep_free = s->reserved + (uint64_t)s->conf.free_min;
-	if (s->space.bytes < keep_free || s->space.bytes - keep_free < size)
+	uint64_t bytes = s->space.bytes + w.spare_bytes,
+		 keep_free = s->reserved + (uint64_t)s->conf.free_min;
+	if (bytes < keep_free || bytes - keep_free < size)
 		return err_temp(err, CAUSE_STORAGE, "the spool's disk is full but for %llu bytes",
-				(unsigned long long)s->space.bytes);
+				(unsigned long long)bytes);
 	if (s->space.inodes < (uint64_t)s->conf.inodes_min)
 		return err_temp(err, CAUSE_STORAGE, "the spool's disk has only %llu inodes left",
 				(unsigned long long)s->space.inodes);
 	return true;
 }
+
+/* --- blocks --- */
+
+struct give_back_job {
+	struct spool *spool;
+	struct segment *segment;
+};
+
+/* Giving back 64 MiB at once keeps a disk that is told of free blocks (mount -o discard) from
+ * syncing for tens of milliseconds. */
+static void give_back_run(void *arg)
+{
+	const struct segment *g = ((struct give_back_job *)arg)->segment;
+	/* Somebody reads on: then the last one closes it. */
+	if (atomic_load(&g->refs) > 1)
+		return;
+	for (uint32_t size = g->size; size > GIVE_BACK;) {
+		size -= GIVE_BACK;
+		if (g->io->truncate(g->io->self, g->fd, size) < 0)
+			return;
+	}
+}
+
+static void give_back_drop(void *arg)
+{
+	struct give_back_job *job = arg;
+	struct spool *s = job->spool;
+	segment_unref(job->segment);
+	free(job);
+	spool_job_ends(s);
+}
+
+WAITS static void give_back(struct spool *s)
+{
+	struct err err;
+	struct give_back_job *job = mem_new(struct give_back_job);
+	job->spool = s;
+	job->segment = container_of(list_pop_front(&s->gone), struct segment, link);
+	spool_job_begins(s);
+	if (rt_offload("spool: give blocks back", give_back_run, job, give_back_drop, &err))
+		give_back_drop(job);
+}
+
+void house_give_back(struct spool *s, struct segment *g)
+{
+	list_push_back(&s->gone, &g->link);
+	cond_signal(&s->wake);
+}
+
+/* --- figures --- */
 
 static void count(const char *name, const char *help, uint64_t now, uint64_t *told)
 {
@@ -92,6 +146,9 @@ void house_publish(struct spool *s)
 	count("postern_spool_syncs_total", "Syncs of segments", now.syncs, &told->syncs);
 	count("postern_spool_sync_failures_total", "Writes and syncs that failed",
 	      now.sync_failures, &told->sync_failures);
+	count("postern_spool_segments_reused_total",
+	      "Segments made from the file of an emptied one", now.segments_reused,
+	      &told->segments_reused);
 	count("postern_spool_damaged_total", "Damaged places found", now.damaged_records,
 	      &told->damaged_records);
 }
@@ -136,6 +193,10 @@ WAITS static void housekeep(void *arg)
 		}
 		if (rt_now() >= s->flush_at) {
 			flush(s);
+			continue;
+		}
+		if (!list_is_empty(&s->gone)) {
+			give_back(s);
 			continue;
 		}
 		struct deadline d;

@@ -44,6 +44,7 @@ struct spool {
 	struct cond wake, quiet;
 	usec_t flush_at; /* INT64_MAX: nothing to do */
 	bool wants_space, is_kept;
+	struct list gone; /* segments without a name, whose blocks are to be given back */
 	bool is_closing, is_ending, has_ended; /* ending: the writer takes nothing more */
 	unsigned jobs; /* calls in other threads that will come back here */
 };
@@ -70,6 +71,8 @@ void spool_lose_message(struct spool *s, struct message *m);
 WAITS bool house_open(struct spool *s, struct group *root, struct err *err);
 void house_wake_at(struct spool *s, usec_t at);
 void house_stop(struct spool *s);
+/* Takes over the count of a segment whose file has no name any more. */
+void house_give_back(struct spool *s, struct segment *g);
 void house_publish(struct spool *s); /* brings the metrics up to date */
 
 /* body.c: what accepting needs of a body. */

@@ -87,6 +87,12 @@ void record_header_encode(const struct record_header *h, uint64_t seed, uint8_t 
 	pen_u64(&w, record_sum(out, RECORD_HEADER - 8, seed));
 }
 
+void record_tail_encode(uint32_t offset, uint64_t seed, uint8_t out[RECORD_HEADER])
+{
+	struct record_header tail = {.type = RECORD_TAIL, .offset = offset, .batch = offset};
+	record_header_encode(&tail, seed, out);
+}
+
 bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32_t offset,
 			  struct record_header *out)
 {
@@ -114,6 +120,6 @@ bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32
 const char *record_type_name(enum record_type type)
 {
 	static const char *const names[RECORD_TYPES] = {"?",	"accepted",  "copied", "note",
-							"done", "cancelled", "end"};
+							"done", "cancelled", "end", "tail"};
 	return names[type < RECORD_TYPES ? type : 0];
 }

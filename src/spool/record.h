@@ -7,8 +7,10 @@
  *	8192    records, each a header of 64 bytes, then `meta`, then `body`, a multiple of 8 in all
  *
  * Every checksum is XXH3, seeded with the segment's generation and a random number that only its header
- * holds. So neither the bytes of an older segment on the same blocks nor a message made by a
- * stranger to look like records can be read as records. A record also states where it stands, and
+ * holds. So neither the bytes of an older segment in the same file nor a message made by a
+ * stranger to look like records can be read as records. Behind each write stands a tail, which the
+ * next one overwrites: so the end of the records can be told from a record whose header is gone,
+ * also where older bytes follow. A record also states where it stands, and
  * where the bytes began that its sync made durable: what is torn can be told from what is damaged.
  */
 #pragma once
@@ -49,6 +51,7 @@ enum record_type {
 	RECORD_DONE,         /* nothing of it is needed any more */
 	RECORD_CANCELLED,    /* it was never acknowledged and never will be */
 	RECORD_END,          /* closed in order */
+	RECORD_TAIL,         /* a header alone, and no record: nothing was written from here on */
 	RECORD_TYPES
 };
 const char *record_type_name(enum record_type type);
@@ -64,6 +67,8 @@ struct record_header {
 	uint64_t body_sum;
 };
 void record_header_encode(const struct record_header *h, uint64_t seed, uint8_t out[RECORD_HEADER]);
+/* The header that stands where nothing was written yet. */
+void record_tail_encode(uint32_t offset, uint64_t seed, uint8_t out[RECORD_HEADER]);
 /* True only for a record header that was written for this place in the segment of this seed. */
 bool record_header_decode(const uint8_t in[RECORD_HEADER], uint64_t seed, uint32_t offset,
                           struct record_header *out);

@@ -302,7 +302,7 @@ static void build(struct built *b)
 	b->dirs.segments = io->open_dir(io->self, -1, "segments", &made);
 	assert_int_equal(segment_create(io, &b->dirs,
 					(struct segment_header){.size = 32768, .generation = 1},
-					false, &b->g),
+					NULL, &b->g),
 			 0);
 	b->at = b->batch = SEGMENT_DATA;
 }
@@ -415,6 +415,57 @@ static void behind_the_seal_nothing_counts(void **state)
 	built_done(&b);
 }
 
+/* A file that serves again: behind the tail stand the records of its last life. */
+static void old_bytes_are_not_torn_records(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t records, spoilt; /* bytes of the tail */
+		bool has_tail, is_torn;
+	} rows[] = {
+		{"nothing written yet", 0, 0, true, false},
+		{"two records", 2, 0, true, false},
+		{"two records, and a third whose header got lost", 2, 0, false, true},
+		{"a tail that rots", 2, 1, true, true},
+		{"a tail that is zeroed or overwritten", 2, 64, true, true},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct built b;
+		struct scan_result r;
+		struct segment *old;
+		uint8_t tail[RECORD_HEADER];
+		uint64_t got = 0;
+		build(&b);
+		for (uint64_t id = 0; id < 12; id++)
+			add(&b, id, 104);
+		const struct spool_io *io = sim_io(b.sim);
+		old = b.g;
+		assert_int_equal(io->rename(io->self, b.dirs.segments, "0000000000000001.seg",
+					    b.dirs.segments, "spare0"),
+				 0);
+		assert_int_equal(
+			segment_create(io, &b.dirs,
+				       (struct segment_header){.size = 32768, .generation = 2},
+				       "spare0", &b.g),
+			0);
+		segment_unref(old);
+		b.at = b.batch = SEGMENT_DATA;
+		for (uint64_t id = 0; id < rows[i].records; id++)
+			add(&b, id + 20, 40);
+		record_tail_encode(b.at, b.g->seed, tail);
+		struct iovec v = {tail, sizeof tail};
+		if (rows[i].has_tail)
+			assert_int_equal(io_write_all(io, b.g->fd, &v, 1, b.at, NULL), 0);
+		if (rows[i].spoilt)
+			spoil(&b, b.at, rows[i].spoilt);
+		segment_scan(b.g, (struct seal){0}, sum_ids, &got, &r);
+		assert_row(got == (rows[i].records ? 3u << 20 : 0), rows[i].name);
+		assert_row(r.end == b.at && r.damaged == 0, rows[i].name);
+		assert_row(r.is_torn == rows[i].is_torn, rows[i].name);
+		built_done(&b);
+	}
+}
+
 /* A stranger's message that contains a whole segment, byte for byte. */
 static void records_within_a_body_are_none(void **state)
 {
@@ -497,6 +548,7 @@ int main(void)
 		cmocka_unit_test(ids),
 		cmocka_unit_test(torn_or_damaged),
 		cmocka_unit_test(behind_the_seal_nothing_counts),
+		cmocka_unit_test(old_bytes_are_not_torn_records),
 		cmocka_unit_test(records_within_a_body_are_none),
 		cmocka_unit_test(unreadable_pages),
 		cmocka_unit_test(both_headers_hold),

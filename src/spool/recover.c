@@ -203,7 +203,8 @@ static void list_segment(void *arg, const char *name)
 	if (segment_name_parse(name, &generation)) {
 		l->items = mem_resize(l->items, (l->n + 1) * sizeof *l->items);
 		l->items[l->n++] = generation;
-	} else if (str_ends(str_from(name), STR(".new"))) {
+	} else if (str_ends(str_from(name), STR(".new")) ||
+		   str_starts(str_from(name), STR(SEGMENT_SPARE))) {
 		buf_add(l->leftovers, name, strlen(name) + 1);
 	}
 }
@@ -239,6 +240,20 @@ static void seal_all(struct recovery *r, struct found *all, size_t n)
 	}
 }
 
+/* Beside a running daemon: it was emptied while we read it, and its file may hold other records
+ * now. */
+static bool has_gone(struct recovery *r, const struct segment *g)
+{
+	char name[SEGMENT_NAME_MAX];
+	if (!r->is_read_only)
+		return false;
+	segment_name(g->generation, "seg", name);
+	int fd = r->io->open_file(r->io->self, r->dirs.segments, name, SPOOL_OPEN_READ);
+	if (fd >= 0)
+		r->io->close(r->io->self, fd);
+	return fd == -ENOENT;
+}
+
 static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 {
 	struct scan_result result;
@@ -248,6 +263,8 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 		r->previous_end = r->previous_torn = SEGMENT_DATA;
 	}
 	if (!f->has_header) {
+		if (has_gone(r, g))
+			return;
 		damage(r, g, 1);
 		find(r, "segment %" PRIx64 ": both headers are damaged", g->generation);
 		return;
@@ -259,6 +276,8 @@ static void scan_one(struct recovery *r, struct found *f, bool is_newest)
 	segment_scan(g, f->seal, fold_record, &(struct fold){r, g}, &result);
 	r->unreadable_pages += result.unreadable_pages;
 	g->used = f->seal.end ? f->seal.end : result.end;
+	if ((result.damaged || result.is_torn) && has_gone(r, g))
+		return;
 	if (result.damaged) {
 		damage(r, g, result.damaged);
 		find(r, "segment %" PRIx64 ": %" PRIu64 " damaged places", g->generation,

@@ -69,7 +69,15 @@ static bool see_header(struct scan *s, uint64_t at, struct record_header *h)
 {
 	const uint8_t *p = see(s, at, RECORD_HEADER);
 	return p && record_header_decode(p, s->window.g->seed, (uint32_t)at, h) &&
-	       at + record_size(h) <= s->limit;
+	       h->type != RECORD_TAIL && at + record_size(h) <= s->limit;
+}
+
+static bool see_tail(struct scan *s, uint64_t at)
+{
+	struct record_header h;
+	const uint8_t *p = see(s, at, RECORD_HEADER);
+	return p && record_header_decode(p, s->window.g->seed, (uint32_t)at, &h) &&
+	       h.type == RECORD_TAIL;
 }
 
 /* The whole record, if meta and body are what their checksums say. */
@@ -154,7 +162,9 @@ void segment_scan(struct segment *g, struct seal seal,
 		struct record_header h;
 		if (!see_header(&s, at, &h)) {
 			uint64_t next = next_header(&s, at + 8);
-			if (next < s.limit || seal.end || !all_zero(&s, at))
+			/* A disk may bring the last write's end before its beginning: a tail with
+			 * records behind it is one that they were to overwrite. */
+			if (next < s.limit || seal.end || !(see_tail(&s, at) || all_zero(&s, at)))
 				suspect(&s, at);
 			at = next;
 			continue;

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RESERVE "reserve"
-
 void segment_name(uint64_t generation, const char *ending, char out[SEGMENT_NAME_MAX])
 {
 	snprintf(out, SEGMENT_NAME_MAX, "%016" PRIx64 ".%s", generation, ending);
@@ -59,14 +57,22 @@ void segment_unref(struct segment *g)
 	free(g);
 }
 
+/* The header twice, and that nothing follows yet. */
 static int write_header(const struct spool_io *io, int fd, const struct segment_header *h)
 {
-	static const uint64_t places[] = {0, SEGMENT_HEADER_COPY};
-	uint8_t bytes[SEGMENT_HEADER];
+	uint8_t bytes[SEGMENT_HEADER], tail[RECORD_HEADER];
 	segment_header_encode(h, bytes);
-	for (int i = 0; i < 2; i++) {
-		struct iovec v = {bytes, sizeof bytes};
-		int rc = io_write_all(io, fd, &v, 1, places[i], NULL);
+	record_tail_encode(SEGMENT_DATA, segment_seed(h), tail);
+	const struct {
+		uint8_t *p;
+		size_t n;
+		uint64_t at;
+	} parts[] = {{bytes, sizeof bytes, 0},
+		     {bytes, sizeof bytes, SEGMENT_HEADER_COPY},
+		     {tail, sizeof tail, SEGMENT_DATA}};
+	for (int i = 0; i < 3; i++) {
+		struct iovec v = {parts[i].p, parts[i].n};
+		int rc = io_write_all(io, fd, &v, 1, parts[i].at, NULL);
 		if (rc < 0)
 			return rc;
 	}
@@ -74,28 +80,24 @@ static int write_header(const struct spool_io *io, int fd, const struct segment_
 }
 
 int segment_create(const struct spool_io *io, const struct spool_dirs *dirs,
-		   struct segment_header h, bool from_reserve, struct segment **out)
+		   struct segment_header h, const char *from, struct segment **out)
 {
-	char made[SEGMENT_NAME_MAX], name[SEGMENT_NAME_MAX];
+	char new_name[SEGMENT_NAME_MAX], name[SEGMENT_NAME_MAX];
+	const char *made = from ? from : new_name;
 	int dir = dirs->segments;
 	segment_name(h.generation, "seg", name);
-	if (from_reserve)
-		snprintf(made, sizeof made, RESERVE);
-	else
-		segment_name(h.generation, "new", made);
+	segment_name(h.generation, "new", new_name);
 	h.format = SEGMENT_FORMAT;
 	random_secret(&h.nonce, sizeof h.nonce);
-	int fd = io->open_file(io->self, dir, made,
-			       from_reserve ? SPOOL_OPEN_WRITE : SPOOL_OPEN_CREATE);
+	int fd = io->open_file(io->self, dir, made, from ? SPOOL_OPEN_WRITE : SPOOL_OPEN_CREATE);
 	if (fd < 0)
 		return fd;
-	int rc = from_reserve ? 0 : io->allocate(io->self, fd, h.size);
+	int rc = from ? 0 : io->allocate(io->self, fd, h.size);
 	if (rc == 0)
 		rc = write_header(io, fd, &h);
 	if (rc == 0)
 		rc = io->rename(io->self, dir, made, dir, name);
 	if (rc < 0) {
-		/* The reserve goes too: after a failed sync its pages cannot be trusted. */
 		io->unlink(io->self, dir, made);
 		io->close(io->self, fd);
 		return rc;
@@ -110,28 +112,27 @@ int segment_create(const struct spool_io *io, const struct spool_dirs *dirs,
 	(*out)->seed = segment_seed(&h);
 	(*out)->size = h.size;
 	(*out)->used = SEGMENT_DATA;
-	(*out)->is_reserve = from_reserve;
 	return 0;
 }
 
 int reserve_create(const struct spool_io *io, const struct spool_dirs *dirs, uint64_t size)
 {
 	uint64_t now;
-	int fd = io->open_file(io->self, dirs->segments, RESERVE, SPOOL_OPEN_READ);
+	int fd = io->open_file(io->self, dirs->segments, SEGMENT_RESERVE, SPOOL_OPEN_READ);
 	if (fd >= 0) {
 		int rc = io->size(io->self, fd, &now);
 		io->close(io->self, fd);
 		if (rc == 0 && now == size)
 			return 0;
-		io->unlink(io->self, dirs->segments, RESERVE);
+		io->unlink(io->self, dirs->segments, SEGMENT_RESERVE);
 	}
-	fd = io->open_file(io->self, dirs->segments, RESERVE, SPOOL_OPEN_CREATE);
+	fd = io->open_file(io->self, dirs->segments, SEGMENT_RESERVE, SPOOL_OPEN_CREATE);
 	if (fd < 0)
 		return fd;
 	int rc = io->allocate(io->self, fd, size);
 	io->close(io->self, fd);
 	if (rc < 0)
-		io->unlink(io->self, dirs->segments, RESERVE);
+		io->unlink(io->self, dirs->segments, SEGMENT_RESERVE);
 	return rc;
 }
 

@@ -2,8 +2,9 @@
 /*
  * One segment: a preallocated file of records, written once from front to end.
  *
- *	NEW ──segment_create──► OPEN ──writer: roll──► SEALED ──compact: empty──► gone
- *	                          └──writer: condemn──► SEALED (what was not synced counts for nothing)
+ *	NEW ──segment_create──► OPEN ──writer: roll──► SEALED ──compact: empty──► gone, or a spare:
+ *	 ▲                        └──writer: condemn──► SEALED (what was not synced counts for nothing)
+ *	 └──────────── spare: the file of a later segment ◄──────────────────────────┘
  *
  * Where a sealed segment ends is written in the header of the next, so that bytes behind that end can
  * never come back. A segment found at start is sealed. Damaged ones go to damaged/ instead of away.
@@ -30,6 +31,7 @@ struct segment {
 	uint32_t size;        /* bytes of the file */
 	atomic_int refs;      /* the spool, and each read under way in another thread */
 	bool is_reserve;      /* for state records and copies only */
+	bool is_reusable;     /* made by this process in full size, every sync succeeded: its file may serve again */
 	/* The loop thread's (recovery's): */
 	struct link link;     /* among the spool's segments, oldest first */
 	struct list messages; /* live ones */
@@ -39,13 +41,16 @@ struct segment {
 	int unreadable_rounds; /* of compaction, in which a survivor could not be read */
 };
 
-/* Files: <generation>.seg, <generation>.new while being made, reserve. */
+/* Files: <generation>.seg, <generation>.new while being made, reserve, spare<n>. */
 void segment_name(uint64_t generation, const char *ending, char out[SEGMENT_NAME_MAX]);
 bool segment_name_parse(const char *name, uint64_t *generation);
+#define SEGMENT_RESERVE "reserve"
+#define SEGMENT_SPARE   "spare"
 
-/* Makes it durable with `h` (the nonce is chosen here). From the reserve: takes over that file. */
+/* Makes it durable with `h` (the nonce is chosen here). `from`: the name of a file of h.size bytes to take over, the reserve or
+ * a spare, or NULL. On failure that file is gone: after a failed sync its pages cannot be trusted. */
 int segment_create(const struct spool_io *io, const struct spool_dirs *dirs, struct segment_header h,
-                   bool from_reserve, struct segment **out);
+                   const char *from, struct segment **out);
 /* Preallocates the reserve unless it is there. */
 int reserve_create(const struct spool_io *io, const struct spool_dirs *dirs, uint64_t size);
 /* Opens one that is there. *has_header false: both copies of its header are damaged, the segment is returned

@@ -241,14 +241,20 @@ WAITS static bool tell_recovered(struct spool *s, recovered_fn *recovered, void 
 	return true;
 }
 
-static void spool_free(struct spool *s)
+static void segments_close(struct list *segments)
 {
-	index_done(&s->index);
-	list_each(it, &s->segments)
+	list_each(it, segments)
 	{
 		link_remove(it);
 		segment_unref(container_of(it, struct segment, link));
 	}
+}
+
+static void spool_free(struct spool *s)
+{
+	index_done(&s->index);
+	segments_close(&s->segments);
+	segments_close(&s->gone);
 	spool_dirs_close(s->io, &s->dirs);
 	if (s->lock_fd >= 0)
 		s->io->close(s->io->self, s->lock_fd);
@@ -267,6 +273,7 @@ bool spool_open(const struct spool_conf *conf, const struct spool_io *io, struct
 	s->lock_fd = -1;
 	s->dirs = (struct spool_dirs){-1, -1, -1, -1, -1};
 	list_init(&s->segments);
+	list_init(&s->gone);
 	struct opening *o = open_patiently(s->io, s->directory, conf->reserve, err);
 	if (!o) {
 		spool_free(s);
@@ -332,6 +339,7 @@ void spool_stats(struct spool *s, struct spool_stats *out)
 		.syncs = w.syncs,
 		.accepted = s->accepted,
 		.sync_failures = w.sync_failures,
+		.segments_reused = w.reused,
 		.damaged_records = s->damaged,
 		.torn_ends = s->torn,
 		.is_read_only = w.is_read_only,

@@ -137,6 +137,7 @@ uint64_t spool_message_size(struct spool *s, struct spool_id id);
 
 struct spool_stats {
 	uint64_t messages, bytes, segments, syncs, accepted, sync_failures, damaged_records;
+	uint64_t segments_reused; /* made from the file of an emptied one */
 	uint64_t torn_ends; /* found at start: writes that a crash cut off, none of them acknowledged */
 	bool is_read_only; /* no segment could be opened: everything is 451 until one can */
 };

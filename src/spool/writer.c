@@ -65,7 +65,10 @@ static void drop(struct writer *w, struct drop_item *d)
 		if (rc == 0 || rc == -ENOENT)
 			rc = io->sync_dir(io->self, dirs->damaged, SYNC_DAMAGED_DIR);
 	} else {
-		rc = io->unlink(io->self, dirs->segments, name);
+		rc = d->is_reusable ? append_keep(w, d->segment, name) : -ENOBUFS;
+		d->is_reusable = rc == 0;
+		if (rc < 0)
+			rc = io->unlink(io->self, dirs->segments, name);
 	}
 	/* Gone already: only a sync failed the last time. */
 	if (rc == -ENOENT)
@@ -74,6 +77,8 @@ static void drop(struct writer *w, struct drop_item *d)
 	 * messages. */
 	if (rc == 0)
 		rc = io->sync_dir(io->self, dirs->segments, SYNC_RECLAIM_DIR);
+	if (rc < 0 && d->is_reusable)
+		append_discard_spares(w);
 	writer_settle_as(w, &d->item, rc);
 }
 
@@ -313,4 +318,6 @@ void writer_stats(const struct writer *w, struct writer_stats *out)
 	out->sync_failures = atomic_load(&w->sync_failures);
 	out->is_read_only = atomic_load(&w->is_read_only);
 	out->is_full = atomic_load(&w->is_full);
+	out->reused = atomic_load(&w->reused);
+	out->spare_bytes = atomic_load(&w->spare_bytes);
 }

@@ -70,6 +70,7 @@ struct drop_item {
 	struct item item;
 	struct segment *segment;
 	bool is_damaged;         /* into damaged/ */
+	bool is_reusable;        /* nobody reads it any more; settled: its file serves again */
 };
 struct file_item {
 	struct item item;
@@ -107,7 +108,9 @@ void writer_free(struct writer *w);
 
 struct writer_stats {
 	uint64_t syncs, sync_failures;
+	uint64_t reused;   /* segments made from the file of an emptied one */
 	bool is_read_only; /* no segment can be had */
 	bool is_full;      /* for want of room */
+	uint64_t spare_bytes; /* in files that wait to become segments */
 };
 void writer_stats(const struct writer *w, struct writer_stats *out);

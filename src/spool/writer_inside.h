@@ -11,7 +11,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { IOV_SLOTS = 512 /* two for each record */ };
+enum {
+	IOV_SLOTS = 512, /* two for each record, and the tail */
+	SPARES_MAX = 2,  /* one is needed while mail goes out as fast as it comes in */
+};
 
 struct fifo {
 	struct item *first, **end;
@@ -41,11 +44,14 @@ struct writer {
 	int n_iov;
 	struct item *ended; /* settles behind all others */
 	struct segment *recovered;
+	unsigned spares;    /* a bit for each name under which an emptied segment waits to serve again */
+	uint8_t tail[RECORD_HEADER];
 	usec_t now, retry_at;
 	int error; /* why the disk takes nothing now, or took something not */
 
 	atomic_uint_fast64_t syncs, sync_failures;
 	atomic_bool is_read_only, is_full;
+	atomic_uint_fast64_t spare_bytes, reused;
 };
 
 static inline void fifo_init(struct fifo *q)
@@ -105,6 +111,11 @@ bool append_sync(struct writer *w, enum spool_sync site);
 void append_backlog(struct writer *w);
 /* A new segment, as soon as one can be had. On failure the old one, if any, stays in use. */
 bool append_roll(struct writer *w, uint64_t need, bool may_use_reserve);
+
+/* The file of an emptied segment waits to serve again, under another name. -ENOBUFS: enough of them do. */
+int append_keep(struct writer *w, const struct segment *g, const char *name);
+/* When it is not certain that their old names are gone. */
+void append_discard_spares(struct writer *w);
 
 /* backlog.c: keeps a state that the disk does not take now. */
 void backlog_push(struct writer *w, struct item *it);
