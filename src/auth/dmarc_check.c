@@ -20,7 +20,8 @@ struct check {
 	const struct dmarc_query *query;
 	struct arena *arena;
 	struct dmarc_answer *out;
-	bool is_temporary;
+	bool is_temporary;        /* the DNS failed on the way to the policy or above it */
+	bool is_verdict_unsure;   /* a question failed that might have turned a fail into something else */
 };
 
 const char *dmarc_result_name(enum dmarc_result r)
@@ -64,14 +65,18 @@ WAITS static bool record_fetch(struct check *c, struct str domain, struct dmarc_
 		if (dmarc_record_parse(arena_str(c->arena, answer->records[i].text), &one)) {
 			*record = one;
 			n++;
+		} else {
+			c->out->has_near_miss |= dmarc_is_near_miss(answer->records[i].text);
 		}
 	}
 	*found = n == 1;
+	c->out->has_several |= n > 1;
 	dns_answer_release(answer);
 	return true;
 }
 
-/* 4.10: up from `start`; names of more than eight labels are cut to seven after the first query. */
+/* 4.10: up from `start`; a name of more than eight labels is cut to seven after the first query, so that there are
+ * never more than eight. The walk ends at a psd= that says what the domain is (steps 2 and 6). */
 WAITS static bool tree_walk(struct check *c, struct str start, struct walk *w, struct err *err)
 {
 	size_t labels = label_count(start);
@@ -92,7 +97,7 @@ WAITS static bool tree_walk(struct check *c, struct str start, struct walk *w, s
 	return true;
 }
 
-/* 4.10.2. */
+/* 4.10.2: psd=n is the organization, psd=y stands one label above it, else it is the highest record. */
 static struct str walk_org_domain(const struct walk *w, struct str start)
 {
 	for (size_t i = 0; i < w->n; i++) {
@@ -105,19 +110,23 @@ static struct str walk_org_domain(const struct walk *w, struct str start)
 	return w->n > 0 ? w->steps[w->n - 1].name : start;
 }
 
-WAITS static bool org_domain(struct check *c, struct str domain, struct str *out, struct err *err)
+bool dmarc_org_domain(struct resolver *r, const struct psl_list *psl, struct str domain, struct arena *arena,
+                      struct str *out, bool *is_temporary, struct err *err)
 {
+	struct dmarc_answer ignored = {.reason = ""};
+	struct check c = {.resolver = r, .arena = arena, .out = &ignored};
 	struct walk *w;
 
-	if (c->query->psl) {
-		struct str org = psl_registrable(c->query->psl, c->arena, domain);
-		*out = org.n > 0 ? arena_str(c->arena, org) : domain;
+	*is_temporary = false;
+	if (psl) {
+		struct str org = psl_registrable(psl, arena, domain);
+		*out = org.n > 0 ? arena_str(arena, org) : domain;
 		return true;
 	}
-	w = arena_new(c->arena, struct walk);
-	if (!tree_walk(c, domain, w, err))
+	w = arena_new(arena, struct walk);
+	if (!tree_walk(&c, domain, w, err))
 		return false;
-	c->is_temporary |= w->is_temporary;
+	*is_temporary = w->is_temporary;
 	*out = walk_org_domain(w, domain);
 	return true;
 }
@@ -152,9 +161,9 @@ WAITS static bool policy_discover_by_list(struct check *c, struct err *err)
 {
 	struct dmarc_answer *out = c->out;
 	struct dmarc_record record;
-	bool found;
+	bool found, ignored;
 
-	if (!org_domain(c, out->from, &out->org_domain, err) ||
+	if (!dmarc_org_domain(c->resolver, c->query->psl, out->from, c->arena, &out->org_domain, &ignored, err) ||
 	    !record_fetch(c, out->from, &record, &found, &c->is_temporary, err))
 		return false;
 	if (found)
@@ -168,7 +177,13 @@ WAITS static bool policy_discover_by_list(struct check *c, struct err *err)
 	return true;
 }
 
-/* np= is for names that the DNS says do not exist at all (RFC 8020). */
+/* 3.2.13, A.4: a name does not exist when the DNS says so of the name itself; one with a CNAME that leads nowhere does. */
+static bool says_no_such_name(const struct dns_answer *a)
+{
+	return a->outcome == DNS_NXDOMAIN && (a->canonical.n == 0 || str_eq(a->canonical, a->name));
+}
+
+/* 4.10.1: p= at the author domain itself; below, np= for names that do not exist, else sp=, else p=. */
 WAITS static bool policy_choose(struct check *c, struct err *err)
 {
 	struct dmarc_answer *out = c->out;
@@ -185,9 +200,31 @@ WAITS static bool policy_choose(struct check *c, struct err *err)
 	if (!dns_lookup(c->resolver, out->from, DNS_A, &answer, err))
 		return false;
 	out->lookups++;
-	if (answer->outcome == DNS_NXDOMAIN)
+	c->is_verdict_unsure |= answer->outcome == DNS_TEMPORARY || answer->outcome == DNS_BOGUS;
+	if (says_no_such_name(answer))
 		out->policy = r->np;
 	dns_answer_release(answer);
+	return true;
+}
+
+/* 4.10.2 of one identifier that is not the author domain itself. Trouble on either walk leaves the organizations unknown. */
+WAITS static bool shares_organization(struct check *c, struct str domain, bool *out, struct err *err)
+{
+	struct dmarc_answer *a = c->out;
+	struct str org;
+	bool is_temporary;
+
+	*out = false;
+	if (!domain_is_within(domain, c->is_temporary ? last_labels(a->from, 1) : a->org_domain))
+		return true; /* no walk from there can end where ours does */
+	if (c->is_temporary) {
+		c->is_verdict_unsure = true;
+		return true;
+	}
+	if (!dmarc_org_domain(c->resolver, c->query->psl, domain, c->arena, &org, &is_temporary, err))
+		return false;
+	c->is_verdict_unsure |= is_temporary;
+	*out = !is_temporary && str_eq(org, a->org_domain);
 	return true;
 }
 
@@ -195,18 +232,12 @@ WAITS static bool policy_choose(struct check *c, struct err *err)
 WAITS static bool is_aligned(struct check *c, const struct str *domains, size_t n, bool is_strict, bool *out,
                              struct err *err)
 {
-	struct str org;
-
 	*out = false;
 	for (size_t i = 0; i < n && i < DMARC_IDENTIFIERS_MAX; i++)
 		*out |= str_eq(domains[i], c->out->from);
-	for (size_t i = 0; !is_strict && !*out && i < n && i < DMARC_IDENTIFIERS_MAX; i++) {
-		if (!domain_is_within(domains[i], c->out->org_domain))
-			continue; /* no walk can end at our organizational domain */
-		if (!org_domain(c, domains[i], &org, err))
+	for (size_t i = 0; !is_strict && !*out && i < n && i < DMARC_IDENTIFIERS_MAX; i++)
+		if (!shares_organization(c, domains[i], out, err))
 			return false;
-		*out = str_eq(org, c->out->org_domain);
-	}
 	return true;
 }
 
@@ -239,7 +270,9 @@ bool dmarc_check(struct resolver *r, const struct dmarc_query *query, struct are
 	out->from = out->org_domain = query->authors->domain[0];
 	if (!(query->psl ? policy_discover_by_list(&c, err) : policy_discover_by_walk(&c, err)))
 		return false;
-	if (!out->has_record && c.is_temporary)
+	/* 5.3.6: where a question that decides about the policy failed, a message can neither pass nor fail; above a record of
+	 * the author's own nothing decides about it any more */
+	if (c.is_temporary && !(out->has_record && str_eq(out->policy_domain, out->from)))
 		return judged(out, DMARC_RESULT_TEMPERROR, "the DNS gives no answer for the policy");
 	if (!out->has_record)
 		return judged(out, DMARC_RESULT_NONE, "no DMARC record is published");
@@ -251,8 +284,8 @@ bool dmarc_check(struct resolver *r, const struct dmarc_query *query, struct are
 		return false;
 	if (out->aligned_spf || out->aligned_dkim)
 		judged(out, DMARC_RESULT_PASS, "");
-	else if (c.is_temporary)
-		judged(out, DMARC_RESULT_TEMPERROR, "the DNS gives no answer on the way up to the organizational domain");
+	else if (c.is_verdict_unsure)
+		judged(out, DMARC_RESULT_TEMPERROR, "the DNS gives no answer that alignment or the policy depends on");
 	else
 		judged(out, DMARC_RESULT_FAIL, "neither SPF nor DKIM vouches for the author's domain");
 	out->disposition = disposition_of(out);

@@ -35,8 +35,13 @@ struct dmarc_answer {
 	struct str policy_domain, org_domain;
 	bool aligned_spf, aligned_dkim;
 	const char *reason;
+	bool has_several;              /* a name has more than one record, which is as good as none (4.10) */
+	bool has_near_miss;            /* a text that is almost a record */
 	unsigned lookups;
 };
 /* Texts are in `arena` or the query. False only when the fiber is cancelled or late. */
 WAITS bool dmarc_check(struct resolver *r, const struct dmarc_query *query, struct arena *arena,
                        struct dmarc_answer *out, struct err *err);
+/* The organizational domain of any name (4.10.2), or by `psl`. *is_temporary: the DNS failed on the way, and *out is a guess. */
+WAITS bool dmarc_org_domain(struct resolver *r, const struct psl_list *psl, struct str domain, struct arena *arena,
+                            struct str *out, bool *is_temporary, struct err *err);

@@ -22,19 +22,88 @@ static bool policy_parse(struct str text, enum dmarc_policy *out)
 	return false;
 }
 
-/* Whether one of the addresses for reports could be one: scheme, colon, something. */
+/* --- places for reports (4.6, 4.8) --- */
+
+static bool is_letter(char c)
+{
+	return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* obs-dmarc-report-size: "!" and digits, perhaps a unit; reporters look past it. */
+static struct str without_size(struct str s)
+{
+	size_t mark = str_rfind_char(s, '!'), i = mark + 1;
+
+	while (i < s.n && is_digit(s.p[i]))
+		i++;
+	if (mark < s.n && i > mark + 1 && i + 1 == s.n && memchr("kmgt", ascii_lower(s.p[i]), 4))
+		i++;
+	return mark < s.n && i > mark + 1 && i == s.n ? str_slice(s, 0, mark) : s;
+}
+
+/* The bytes of RFC 3986 2, without those that 4.8 wants encoded. */
+static bool is_uri_text(struct str s)
+{
+	static const char hex[] = "0123456789abcdefABCDEF";
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		if (c == '%') {
+			if (i + 2 >= s.n || !memchr(hex, s.p[i + 1], 22) || !memchr(hex, s.p[i + 2], 22))
+				return false;
+		} else if (!is_letter(c) && !is_digit(c) && !memchr("-._~:/?#[]@$&'()*+=", c, 19)) {
+			return false;
+		}
+	}
+	return s.n > 0;
+}
+
+static bool is_uri(struct str s)
+{
+	size_t colon = str_find_char(s, ':');
+	struct str rest = str_skip(s, colon + 1);
+
+	if (colon == s.n || colon == 0 || !is_letter(s.p[0]) || !is_uri_text(rest))
+		return false;
+	for (size_t i = 1; i < colon; i++)
+		if (!is_letter(s.p[i]) && !is_digit(s.p[i]) && !memchr("+-.", s.p[i], 3))
+			return false;
+	size_t at = str_find_char(rest, '@');
+	return !str_ieq(str_slice(s, 0, colon), STR("mailto")) || (at > 0 && at + 1 < rest.n);
+}
+
+bool dmarc_uri_next(struct str *list, struct str *uri)
+{
+	struct str word;
+
+	if (!str_cut(list, ',', &word))
+		return false;
+	word = without_size(str_trim(word));
+	*uri = is_uri(word) ? word : STR_NONE;
+	return true;
+}
+
 static bool has_report_uri(struct str list)
 {
 	struct str uri;
 
-	while (str_cut(&list, ',', &uri)) {
-		uri = str_trim(uri);
-		size_t colon = str_find_char(uri, ':');
-		if (colon > 0 && colon + 1 < uri.n && (!str_istarts(uri, STR("mailto:")) || str_find_char(uri, '@') < uri.n - 1))
+	while (dmarc_uri_next(&list, &uri))
+		if (uri.n > 0)
 			return true;
-	}
 	return false;
 }
+
+/* --- records (4.7) --- */
+
+static const char *const tag_names[] = {"p", "sp", "np", "psd", "adkim", "aspf", "t", "rua", "ruf", "fo", "pct", "rf", "ri"};
+
+#define TAGS_KNOWN   10 /* of tag_names; those behind were removed (C.5.2) */
+#define TAGS_WRITTEN (sizeof(tag_names) / sizeof(*tag_names))
 
 struct reading {
 	struct dmarc_record record;
@@ -42,39 +111,124 @@ struct reading {
 	unsigned seen; /* one bit for each known tag: the first one counts */
 };
 
+const char *dmarc_oddity_text(unsigned which)
+{
+	static const char *const texts[DMARC_ODDITIES] = {
+		"pct, rf and ri are no tags any more and mean nothing; to weaken a policy while testing write t=y",
+		"a tag that nobody knows is ignored",
+		"p= is missing; write p=none, p=quarantine or p=reject",
+		"a policy is none, quarantine or reject; with another value nobody applies one",
+		"adkim and aspf are r or s; with another value they mean r",
+		"t is y or n, psd is y, n or u, fo is a list of 0, 1, d and s; another value is ignored",
+		"a tag stands twice; the first counts here, but not everywhere",
+		"a part is not name=value; it is ignored",
+		"a place for reports is no URI; an address is written mailto:name@example.org",
+		"a size limit behind a URI (!10m) is obsolete and ignored",
+	};
+
+	return texts[which];
+}
+
+/* r or s; anything else is the default, relaxed. */
+static bool alignment_parse(struct reading *r, struct str value)
+{
+	if (!str_ieq(value, STR("s")) && !str_ieq(value, STR("r")))
+		r->record.oddities |= DMARC_ODD_ALIGNMENT;
+	return str_ieq(value, STR("s"));
+}
+
+static bool testing_parse(struct reading *r, struct str value)
+{
+	if (!str_ieq(value, STR("y")) && !str_ieq(value, STR("n")))
+		r->record.oddities |= DMARC_ODD_FLAG;
+	return str_ieq(value, STR("y"));
+}
+
+static enum dmarc_psd psd_parse(struct reading *r, struct str value)
+{
+	if (str_ieq(value, STR("y")))
+		return DMARC_PSD_YES;
+	if (str_ieq(value, STR("n")))
+		return DMARC_PSD_NO;
+	if (!str_ieq(value, STR("u")))
+		r->record.oddities |= DMARC_ODD_FLAG;
+	return DMARC_PSD_UNKNOWN;
+}
+
+static struct str fo_parse(struct reading *r, struct str value)
+{
+	struct str rest = value, word;
+
+	while (str_cut(&rest, ':', &word))
+		if (str_trim(word).n != 1 || !memchr("01dsDS", str_trim(word).p[0], 6))
+			r->record.oddities |= DMARC_ODD_FLAG;
+	return value;
+}
+
+static struct str uris_parse(struct reading *r, struct str value)
+{
+	struct str rest = value, uri;
+
+	while (dmarc_uri_next(&rest, &uri))
+		r->record.oddities |= uri.n == 0 ? DMARC_ODD_URI : 0;
+	if (str_find_char(value, '!') < value.n)
+		r->record.oddities |= DMARC_ODD_SIZE;
+	return value;
+}
+
+static bool subdomain_policy_parse(struct reading *r, struct str value, enum dmarc_policy *out)
+{
+	bool ok = policy_parse(value, out);
+
+	r->is_policy_bad |= !ok;
+	return ok;
+}
+
 /* Names and values are case-insensitive where the grammar has plain strings (RFC 9989 4.8, RFC 5234 2.3). */
 static void tag_take(struct reading *r, struct str name, struct str value)
 {
-	static const char *const names[] = {"p", "sp", "np", "psd", "adkim", "aspf", "t", "rua", "ruf", "fo"};
 	struct dmarc_record *d = &r->record;
 	unsigned i = 0;
 
-	while (i < 10 && !str_ieq(name, str_from(names[i])))
+	while (i < TAGS_WRITTEN && !str_ieq(name, str_from(tag_names[i])))
 		i++;
-	if (i == 10 || r->seen & 1u << i)
+	if (i >= TAGS_KNOWN) {
+		d->oddities |= i < TAGS_WRITTEN ? DMARC_ODD_REMOVED_TAG : DMARC_ODD_UNKNOWN_TAG;
 		return;
+	}
+	if (r->seen & 1u << i) {
+		d->oddities |= DMARC_ODD_TWICE;
+		return;
+	}
 	r->seen |= 1u << i;
 	switch (i) {
-	case 0:
-		r->has_p = policy_parse(value, &d->p);
-		break;
-	case 1:
-		d->has_sp = policy_parse(value, &d->sp);
-		r->is_policy_bad |= !d->has_sp;
-		break;
-	case 2:
-		d->has_np = policy_parse(value, &d->np);
-		r->is_policy_bad |= !d->has_np;
-		break;
-	case 3:
-		d->psd = str_ieq(value, STR("y")) ? DMARC_PSD_YES : str_ieq(value, STR("n")) ? DMARC_PSD_NO : DMARC_PSD_UNKNOWN;
-		break;
-	case 4: d->is_dkim_strict = str_ieq(value, STR("s")); break;
-	case 5: d->is_spf_strict = str_ieq(value, STR("s")); break;
-	case 6: d->is_testing = str_ieq(value, STR("y")); break;
-	case 7: d->rua = value; break;
-	case 8: d->ruf = value; break;
-	default: d->fo = value; break;
+	case 0: r->has_p = policy_parse(value, &d->p); break;
+	case 1: d->has_sp = subdomain_policy_parse(r, value, &d->sp); break;
+	case 2: d->has_np = subdomain_policy_parse(r, value, &d->np); break;
+	case 3: d->psd = psd_parse(r, value); break;
+	case 4: d->is_dkim_strict = alignment_parse(r, value); break;
+	case 5: d->is_spf_strict = alignment_parse(r, value); break;
+	case 6: d->is_testing = testing_parse(r, value); break;
+	case 7: d->rua = uris_parse(r, value); break;
+	case 8: d->ruf = uris_parse(r, value); break;
+	default: d->fo = fo_parse(r, value); break;
+	}
+}
+
+/* 4.10.1: without a valid p=, or with an invalid sp= or np=, the record counts as p=none where it asks for aggregate
+ * reports, and asks for nothing where it does not. */
+static void policy_settle(struct reading *r)
+{
+	struct dmarc_record *d = &r->record;
+	bool is_p_there = r->seen & 1;
+
+	d->oddities |= is_p_there ? 0 : DMARC_ODD_NO_POLICY;
+	d->oddities |= r->is_policy_bad || (is_p_there && !r->has_p) ? DMARC_ODD_POLICY : 0;
+	d->has_policy = r->has_p && !r->is_policy_bad;
+	if (!d->has_policy && has_report_uri(d->rua)) {
+		d->has_policy = true;
+		d->p = DMARC_NONE;
+		d->has_sp = d->has_np = false;
 	}
 }
 
@@ -92,19 +246,23 @@ bool dmarc_record_parse(struct str text, struct dmarc_record *out)
 			return false;
 		if (!is_first && equals < word.n)
 			tag_take(&r, name, value);
+		else if (!is_first && name.n > 0)
+			r.record.oddities |= DMARC_ODD_SYNTAX;
 		is_first = false;
 	}
 	if (is_first)
 		return false;
-	/* 4.7 p=: without a valid policy the record still asks for reports, as p=none; else it asks for nothing */
-	r.record.has_policy = r.has_p && !r.is_policy_bad;
-	if (!r.record.has_policy && has_report_uri(r.record.rua)) {
-		r.record.has_policy = true;
-		r.record.p = DMARC_NONE;
-		r.record.has_sp = r.record.has_np = false;
-	}
+	policy_settle(&r);
 	*out = r.record;
 	return true;
+}
+
+bool dmarc_is_near_miss(struct str text)
+{
+	struct dmarc_record record;
+	struct str begin = str_slice(text, 0, 40);
+
+	return str_ifind(begin, STR("dmarc")) < begin.n && !dmarc_record_parse(text, &record);
 }
 
 /* --- From --- */
@@ -117,19 +275,41 @@ struct mailbox {
 	bool has_angle, is_closed;
 };
 
+/* obs-domain allows blanks and comments around the dots (RFC 5322 4.4); within a label they stay, and make it none. */
+static struct str domain_join(struct arena *arena, struct str text)
+{
+	char *out = arena_alloc(arena, text.n + 1);
+	struct str rest = text, label;
+	size_t n = 0;
+	bool is_first = true;
+
+	while (str_cut(&rest, '.', &label)) {
+		label = str_trim(label);
+		if (!is_first)
+			out[n++] = '.';
+		is_first = false;
+		memcpy(out + n, label.n ? label.p : "", label.n);
+		n += label.n;
+	}
+	if (str_ends(str_trim(text), STR(".")))
+		out[n++] = '.';
+	return (struct str){out, n};
+}
+
 static bool author_add(struct arena *arena, const struct mailbox *m, struct dmarc_authors *out)
 {
 	struct str address = {m->text + m->angle, m->n - m->angle}, ascii;
-	size_t at = str_rfind_char(address, '@');
+	size_t at;
 	struct err err;
 
 	address = str_trim(address);
 	if (address.n == 0 && !m->has_angle)
 		return true; /* between two commas (RFC 5322 4.4) */
 	at = str_rfind_char(address, '@');
-	if (at == address.n || at == 0 || (m->has_angle && !m->is_closed))
+	/* a second at sign that is not quoted: readers differ about which one stands before the domain */
+	if (at == address.n || at == 0 || str_find_char(address, '@') != at || (m->has_angle && !m->is_closed))
 		return false;
-	struct str domain = str_trim(str_skip(address, at + 1));
+	struct str domain = domain_join(arena, str_skip(address, at + 1));
 	if (!domain_to_ascii(arena, domain, &ascii, &err) || !domain_is_valid(ascii))
 		return false;
 	for (size_t i = 0; i < out->n; i++)
@@ -165,8 +345,8 @@ static bool from_mark(struct arena *arena, struct from_reader *r, char c, struct
 		b->is_closed = true;
 		return true;
 	case ':':
-		if (b->has_angle || r->is_group)
-			return false;
+		if (b->has_angle || r->is_group || memchr(b->text, '@', b->n))
+			return false; /* a group's name is no address */
 		r->is_group = true;
 		break;
 	default: /* , or ; */
@@ -178,35 +358,45 @@ static bool from_mark(struct arena *arena, struct from_reader *r, char c, struct
 	return true;
 }
 
+/* One byte outside of comments. */
+static bool from_take(struct arena *arena, struct from_reader *r, char c, bool is_escaped, struct dmarc_authors *out)
+{
+	bool is_literal = is_escaped || r->is_quoted;
+
+	if (c == '\r' || c == '\n') /* a fold, or a stray one: either way no part of a word */
+		c = ' ';
+	if (!is_literal && strchr("<>:,;", c))
+		return from_mark(arena, r, c, out);
+	if (r->box.is_closed)
+		return c == ' ' || c == '\t'; /* no text behind <...> */
+	/* an @ in quotes belongs to a local part and must not be taken for the one before the domain */
+	r->box.text[r->box.n++] = is_literal && c == '@' ? '_' : c;
+	return true;
+}
+
 bool dmarc_authors_parse(struct arena *arena, struct str from, struct dmarc_authors *out)
 {
 	struct from_reader r = {.box.text = arena_alloc(arena, from.n + 1)};
 	struct dmarc_authors authors = {.n = 0};
 
+	if (from.n > 0 && memchr(from.p, '\0', from.n))
+		return false;
 	for (size_t i = 0; i < from.n; i++) {
 		char c = from.p[i];
 		bool is_escaped = c == '\\' && (r.is_quoted || r.depth > 0) && i + 1 < from.n;
-		if (c == '\0')
-			return false;
+		bool ends_comment = false;
 		if (is_escaped)
 			c = from.p[++i];
 		else if (c == '"' && r.depth == 0)
 			r.is_quoted = !r.is_quoted;
-		else if (c == '(' && !r.is_quoted && ++r.depth)
-			continue;
-		else if (c == ')' && !r.is_quoted && r.depth > 0 && r.depth--)
-			continue;
-		if (r.depth > 0 || c == '\r' || c == '\n')
-			continue;
-		if (!is_escaped && !r.is_quoted && strchr("<>:,;", c)) {
-			if (!from_mark(arena, &r, c, &authors))
-				return false;
-		} else if (!r.box.is_closed) {
-			/* an @ in quotes belongs to a local part and must not be taken for the one before the domain */
-			r.box.text[r.box.n++] = (is_escaped || r.is_quoted) && c == '@' ? '_' : c;
-		} else if (c != ' ' && c != '\t') {
-			return false; /* text behind <…> */
-		}
+		else if (c == '(' && !r.is_quoted)
+			r.depth++;
+		else if (c == ')' && !r.is_quoted && r.depth > 0)
+			ends_comment = --r.depth == 0;
+		if (ends_comment) /* a comment parts words, as a blank does */
+			c = ' ';
+		if (r.depth == 0 && !from_take(arena, &r, c, is_escaped, &authors))
+			return false;
 	}
 	if (r.is_quoted || r.depth > 0 || r.is_group || !author_add(arena, &r.box, &authors))
 		return false;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `postern dmarc eval`: what the author's domain asks for, given what SPF and DKIM found. */
-#include "auth/dmarc_check.h"
+#include "auth/dmarc_report.h"
 #include "base/auto.h"
 #include "cmd/auth_tool.h"
 #include "mail/address.h"
 
+/* What is known when a question is answered. */
+struct evaluated {
+	struct dmarc_answer answer;
+	struct dmarc_report *reports;
+	size_t n_reports;
+};
 struct identifiers {
 	struct str domain[DMARC_IDENTIFIERS_MAX];
 	size_t n;
@@ -100,8 +106,66 @@ static void text_member(struct buf *out, const char *key, struct str value)
 		buf_str(out, STR("null"));
 }
 
-static void print_json(const struct dmarc_answer *a, struct buf *out)
+static const char *authorised_json(enum dmarc_report_state state)
 {
+	if (state == DMARC_REPORT_OWN || state == DMARC_REPORT_AUTHORISED)
+		return "true";
+	return state == DMARC_REPORT_UNKNOWN ? "null" : "false";
+}
+
+static void reports_json(const struct evaluated *e, struct buf *out)
+{
+	buf_str(out, STR(",\"reports\":["));
+	for (size_t i = 0; i < e->n_reports; i++) {
+		const struct dmarc_report *r = &e->reports[i];
+		buf_printf(out, "%s{\"tag\":\"%s\"", i ? "," : "", r->tag);
+		text_member(out, "uri", r->uri);
+		text_member(out, "host", r->host);
+		buf_printf(out, ",\"authorised\":%s", authorised_json(r->state));
+		text_member(out, "asked", r->query);
+		text_member(out, "instead", r->instead);
+		text_member(out, "reason", str_from(r->why));
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+/* What the owner of the record should look at; NULL: not this. */
+static const char *warning(const struct dmarc_answer *a, unsigned which)
+{
+	const struct { bool is_so; const char *text; } more[] = {
+		{a->has_several, "a name has several DMARC records, which count as none; join them"},
+		{a->has_near_miss, "a record is none, because it does not begin with v=DMARC1 in capitals and a semicolon"},
+		{a->has_record && a->record.is_testing, "t=y: the policy is applied one step milder"},
+	};
+
+	if (which < DMARC_ODDITIES)
+		return a->has_record && a->record.oddities & 1u << which ? dmarc_oddity_text(which) : NULL;
+	which -= DMARC_ODDITIES;
+	return more[which].is_so ? more[which].text : NULL;
+}
+
+#define WARNINGS (DMARC_ODDITIES + 3)
+
+static void warnings_json(const struct dmarc_answer *a, struct buf *out)
+{
+	bool is_first = true;
+
+	buf_str(out, STR(",\"warnings\":["));
+	for (unsigned i = 0; i < WARNINGS; i++) {
+		const char *text = warning(a, i);
+		if (!text)
+			continue;
+		buf_str(out, is_first ? STR_NONE : STR(","));
+		buf_json(out, str_from(text));
+		is_first = false;
+	}
+	buf_char(out, ']');
+}
+
+static void print_json(const struct evaluated *e, struct buf *out)
+{
+	const struct dmarc_answer *a = &e->answer;
 	bool has_policy = a->has_record && a->record.has_policy && a->policy_domain.n > 0;
 
 	buf_printf(out, "\"result\":\"%s\"", dmarc_result_name(a->result));
@@ -112,10 +176,29 @@ static void print_json(const struct dmarc_answer *a, struct buf *out)
 	buf_printf(out, ",\"aligned_spf\":%s,\"aligned_dkim\":%s", a->aligned_spf ? "true" : "false",
 	           a->aligned_dkim ? "true" : "false");
 	text_member(out, "reason", str_from(a->reason));
+	reports_json(e, out);
+	warnings_json(a, out);
 }
 
-static void print_people(const struct dmarc_answer *a, struct buf *out)
+static void print_reports(const struct evaluated *e, struct buf *out)
 {
+	static const char *const marks[] = {[DMARC_REPORT_OWN] = "✓", [DMARC_REPORT_AUTHORISED] = "✓", [DMARC_REPORT_REFUSED] = "✖",
+	                                    [DMARC_REPORT_UNKNOWN] = "?", [DMARC_REPORT_UNUSABLE] = "✖"};
+
+	for (size_t i = 0; i < e->n_reports; i++) {
+		const struct dmarc_report *r = &e->reports[i];
+		buf_printf(out, "  %s %s ", marks[r->state], strcmp(r->tag, "rua") == 0 ? "daily reports to" : "reports of failures to");
+		buf_escaped(out, r->instead.n > 0 ? r->instead : r->uri.n > 0 ? r->uri : STR("(unreadable)"));
+		buf_printf(out, ": %s\n", r->why);
+		if (r->state == DMARC_REPORT_REFUSED && r->query.n > 0)
+			buf_printf(out, "      it would publish a TXT record \"v=DMARC1\" at %.*s\n", STR_ARG(r->query));
+	}
+}
+
+static void print_people(const struct evaluated *e, struct buf *out)
+{
+	const struct dmarc_answer *a = &e->answer;
+
 	buf_printf(out, "%s %s: ", auth_tool_mark(status_of(a->result)), dmarc_result_name(a->result));
 	buf_escaped(out, a->from.n > 0 ? a->from : STR("(no author domain)"));
 	buf_char(out, '\n');
@@ -128,16 +211,21 @@ static void print_people(const struct dmarc_answer *a, struct buf *out)
 		buf_printf(out, "  organizational domain: %.*s\n", STR_ARG(a->org_domain));
 	buf_printf(out, "  aligned: SPF %s, DKIM %s\n  the owner asks for: %s\n", a->aligned_spf ? "yes" : "no",
 	           a->aligned_dkim ? "yes" : "no", dmarc_policy_name(a->disposition));
+	print_reports(e, out);
+	for (unsigned i = 0; i < WARNINGS; i++)
+		if (warning(a, i))
+			buf_printf(out, "  ? %s\n", warning(a, i));
 }
 
 WAITS static bool evaluate(struct auth_tool *t, const json_t *line, const struct dmarc_query *q, struct arena *arena,
-                           struct dmarc_answer *out, struct err *err)
+                           struct evaluated *out, struct err *err)
 {
 	struct resolver *r;
 
 	if (!asking_resolver(&t->asking, line, &r, err))
 		return false;
-	bool ok = dmarc_check(r, q, arena, out, err);
+	bool ok = dmarc_check(r, q, arena, &out->answer, err) &&
+	          dmarc_report_list(r, q->psl, &out->answer, arena, &out->reports, &out->n_reports, err);
 	asking_done(&t->asking, r);
 	return ok;
 }
@@ -161,7 +249,7 @@ WAITS static bool dmarc_answer(struct auth_tool *t, const json_t *line, struct a
 	struct identifiers *spf = arena_new(arena, struct identifiers), *dkim = arena_new(arena, struct identifiers);
 	const struct cmd *c = t->asking.cmd;
 	struct dmarc_authors authors = {.n = 0};
-	struct dmarc_answer answer;
+	struct evaluated e = {.n_reports = 0};
 	struct psl_list *list;
 
 	struct str from = line ? batch_text(line, "from") : str_from(c->from ? c->from : c->words[0]);
@@ -173,13 +261,13 @@ WAITS static bool dmarc_answer(struct auth_tool *t, const json_t *line, struct a
 		return false;
 	struct dmarc_query q = {.authors = authors_read(line, arena, from, &authors) ? &authors : NULL,
 	                        .spf = spf->domain, .n_spf = spf->n, .dkim = dkim->domain, .n_dkim = dkim->n, .psl = list};
-	ok = evaluate(t, line, &q, arena, &answer, err);
+	ok = evaluate(t, line, &q, arena, &e, err);
 	psl_close(list);
 	if (ok && t->for_people)
-		print_people(&answer, out);
+		print_people(&e, out);
 	else if (ok)
-		print_json(&answer, out);
-	t->status = ok ? status_of(answer.result) : EXIT_UNKNOWN;
+		print_json(&e, out);
+	t->status = ok ? status_of(e.answer.result) : EXIT_UNKNOWN;
 	return ok;
 }
 

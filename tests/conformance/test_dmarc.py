@@ -86,6 +86,33 @@ RECORD = "v=DMARC1; p=reject; "
     # np= for names that do not exist, sp= for those that do
     ("a@no.example.com", {"example.com": RECORD + "sp=none; np=quarantine"}, [], [], {"policy": "quarantine"}),
     ("a@yes.example.com", {"example.com": RECORD + "sp=none; np=quarantine"}, [], [], {"policy": "none"}),
+    ("a@no.example.com", {"example.com": RECORD + "sp=none"}, [], [], {"policy": "none"}),
+    ("a@no.example.com", {"example.com": RECORD}, [], [], {"policy": "reject"}),
+    ("a@dangling.example.com", {"example.com": RECORD + "np=none"}, [], [], {"policy": "reject"}),  # a CNAME is there: it exists
+    ("a@example.com", {"example.com": RECORD + "sp=none; np=none"}, [], [], {"policy": "reject"}),
+    ("a@b.shop.gov.example", {"gov.example": "v=DMARC1; p=none; np=reject; psd=y"}, [], [],
+     {"policy": "reject", "policy_domain": "gov.example", "org_domain": "shop.gov.example"}),
+    # sp= of a record between the author and the organization counts for nobody
+    ("a@x.b.example.com", {"b.example.com": "v=DMARC1; p=none; sp=none", "example.com": RECORD + "sp=quarantine"}, [], [],
+     {"policy": "quarantine", "policy_domain": "example.com"}),
+    # the three worked examples of B.4
+    ("a@example.com", {"example.com": RECORD, "signing.example.com": RECORD}, [], ["signing.example.com"],
+     {"result": "pass", "org_domain": "example.com"}),
+    ("x@a.b.c.d.e.f.g.h.i.j.k.example.com", {"example.com": RECORD, "signing.example.com": RECORD}, ["example.com"],
+     ["signing.example.com"], {"result": "pass", "org_domain": "example.com", "policy_domain": "example.com"}),
+    ("a@giant.bank.example", {"bank.example": RECORD + "psd=y", "giant.bank.example": RECORD}, ["mail.giant.bank.example"],
+     ["mail.mega.bank.example"], {"result": "pass", "aligned_spf": True, "aligned_dkim": False,
+                                  "org_domain": "giant.bank.example", "policy_domain": "giant.bank.example"}),
+    # checkdmarc's wrong answers
+    ("a@a.b.ex.example", {"b.ex.example": "v=DMARC1; p=none", "ex.example": RECORD + "sp=quarantine"}, [], [],
+     {"policy": "quarantine", "policy_domain": "ex.example"}),
+    ("a@example.com", {"example.com": "v = DMARC1; p = reject"}, [], [], {"result": "fail", "policy": "reject"}),
+    # alignment: strict and relaxed apart for SPF and DKIM
+    ("a@example.com", {"example.com": RECORD + "adkim=s"}, ["m.example.com"], ["m.example.com"],
+     {"aligned_spf": True, "aligned_dkim": False, "result": "pass"}),
+    ("a@example.com", {"example.com": RECORD + "aspf=s; adkim=s"}, ["m.example.com"], ["EXAMPLE.com"], {"result": "pass"}),
+    ("a@example.com", {"example.com": RECORD + "aspf=s; adkim=s"}, ["m.example.com"], ["m.example.com"], {"result": "fail"}),
+    ("a@example.com", {"example.com": RECORD}, ["notexample.com"], ["example.com.evil.example"], {"result": "fail"}),
     # t=y: one step milder
     ("a@example.com", {"example.com": RECORD + "t=y"}, [], [], {"policy": "reject", "disposition": "quarantine"}),
     ("a@example.com", {"example.com": "v=DMARC1; p=quarantine; t=y"}, [], [], {"disposition": "none"}),
@@ -112,18 +139,91 @@ RECORD = "v=DMARC1; p=reject; "
     ("<=?utf-8?Q?a=40example.com=3E?=b@evil.example>", {"example.com": RECORD}, [], [], {"result": "none"}),
 ])
 def test_rfc_9989(from_, zone, spf, dkim, want):
-    rows = [[f"_dmarc.{name}", "TXT", text] for name, text in zone.items()] + [["yes.example.com", "A", "192.0.2.1"]]
+    rows = [[f"_dmarc.{name}", "TXT", text] for name, text in zone.items()] + [
+        ["yes.example.com", "A", "192.0.2.1"], ["dangling.example.com", "CNAME", "nowhere.example.com"]]
     answer = ask(from_, rows, spf, dkim)
     assert {k: answer.get(k) for k in want} == want, answer
+
+
+def walk_of(domain):
+    """The names of RFC 9989 4.10 in order, as an independent few lines."""
+    labels = domain.split(".")
+    names = [domain]
+    labels = labels[1:] if len(labels) < 8 else labels[-7:]
+    while labels:
+        names.append(".".join(labels))
+        labels = labels[1:]
+    return names
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 12, 30])
+def test_walk_asks_these_names_and_no_others(count):
+    """Each name of the walk decides when it alone has a record; each other parent does not. Never more than eight."""
+    domain = ".".join([f"l{i}" for i in range(count - 1)] + ["example"])
+    walk = walk_of(domain)
+    assert len(walk) <= 8
+    parents = [domain.split(".", i)[i] for i in range(count)]
+    for name in parents:
+        answer = ask("a@" + domain, [[f"_dmarc.{name}", "TXT", RECORD]])
+        assert answer["policy_domain"] == (name if name in walk else None), (name, answer)
 
 
 @pytest.mark.parametrize("outcome", ["TIMEOUT", "SERVFAIL", "BOGUS"])
 def test_trouble_of_the_dns_is_no_verdict(outcome):
     assert ask("a@example.com", [["_dmarc.example.com", "TXT", outcome]])["result"] == "temperror"
-    # what is aligned without a further question passes all the same
+    # what is aligned without a further question passes all the same, and what cannot be aligned fails
     zone = [["_dmarc.mail.example.com", "TXT", RECORD], ["_dmarc.example.com", "TXT", outcome]]
     assert ask("a@mail.example.com", zone, dkim=["mail.example.com"])["result"] == "pass"
     assert ask("a@mail.example.com", zone, dkim=["example.com"])["result"] == "temperror"
+    assert ask("a@mail.example.com", zone, dkim=["example.net"])["result"] == "fail"
+    assert ask("a@mail.example.com", zone)["result"] == "fail"
+    strict = [["_dmarc.mail.example.com", "TXT", RECORD + "adkim=s; aspf=s"], ["_dmarc.example.com", "TXT", outcome]]
+    assert ask("a@mail.example.com", strict, dkim=["example.com"])["result"] == "fail"
+    # 5.3.6: a record found above a name that gave no answer is not known to be the one that applies
+    zone = [["_dmarc.mail.example.com", "TXT", outcome], ["_dmarc.example.com", "TXT", RECORD]]
+    assert ask("a@mail.example.com", zone, dkim=["example.com"])["result"] == "temperror"
+    assert ask("a@mail.example.com", zone)["result"] == "temperror"
+    # the walk of an identifier: one that is not known to share our organization does not align
+    zone = [["_dmarc.example.com", "TXT", RECORD], ["_dmarc.mail.example.com", "TXT", outcome]]
+    assert ask("a@example.com", zone, dkim=["mail.example.com"])["result"] == "temperror"
+    assert ask("a@example.com", zone, dkim=["mail.example.com", "www.example.com"])["result"] == "pass"
+    # np= hangs on whether the name exists
+    zone = [["_dmarc.example.com", "TXT", RECORD + "np=none"], ["x.example.com", "A", outcome]]
+    assert ask("a@x.example.com", zone)["result"] == "temperror"
+    assert ask("a@x.example.com", zone, dkim=["example.com"])["result"] == "pass"
+
+
+@pytest.mark.parametrize("record,word", [
+    (RECORD + "pct=50", "pct"), (RECORD + "adkim=x", "adkim"), (RECORD + "t=y", "t=y"), ("v=dmarc1; p=reject", "capitals"),
+    ("v=DMARC1; p=bad; rua=mailto:d@example.com", "none, quarantine or reject"), (RECORD + "rua=d@example.com", "mailto"),
+    (RECORD + "rua=mailto:d@example.com!10m", "size"), (RECORD, None), ("v = DMARC1; p=reject", None)])
+def test_warnings(record, word):
+    warnings = ask("a@example.com", [["_dmarc.example.com", "TXT", record]])["warnings"]
+    assert (len(warnings) == 1 and word in warnings[0]) if word else warnings == []
+
+
+def test_several_records_are_none():
+    rows = [["_dmarc.example.com", "TXT", RECORD], ["_dmarc.example.com", "TXT", "v=DMARC1; p=none"]]
+    answer = ask("a@example.com", rows)
+    assert answer["result"] == "none" and "several" in answer["warnings"][0]
+
+
+def test_reports_are_listed_with_who_agreed():
+    """RFC 9990 3; the many ways to cheat are rows of src/auth/dmarc_report_test.c."""
+    rows = [["_dmarc.blue.example.com", "TXT", RECORD + "rua=mailto:a@blue.example.com,mailto:b@red.example.net,mailto:c@victim.example; "
+             "ruf=mailto:d@sick.example.net,https://x.example/"],
+            ["blue.example.com._report._dmarc.red.example.net", "TXT", "v=DMARC1"],
+            ["blue.example.com._report._dmarc.sick.example.net", "TXT", "SERVFAIL"]]
+    got = [(r["tag"], r["host"], r["authorised"], r["asked"]) for r in ask("a@blue.example.com", rows)["reports"]]
+    assert got == [
+        ("rua", "blue.example.com", True, None),
+        ("rua", "red.example.net", True, "blue.example.com._report._dmarc.red.example.net"),
+        ("rua", "victim.example", False, "blue.example.com._report._dmarc.victim.example"),
+        ("ruf", "sick.example.net", None, "blue.example.com._report._dmarc.sick.example.net"),
+        ("ruf", None, False, None)]
+    # one record for all who ask: a wildcard, and a record that is no DMARC record agrees to nothing
+    rows[1] = ["blue.example.com._report._dmarc.red.example.net", "TXT", "yes please"]
+    assert ask("a@blue.example.com", rows)["reports"][1]["authorised"] is False
 
 
 def test_old_style_by_the_public_suffix_list():
