@@ -239,6 +239,17 @@ void listener_addr(const struct listener *l, struct ip *ip, uint16_t *port)
 	*port = l->port;
 }
 
+bool listener_is_made_here(const struct listener *l)
+{
+	return l->path != NULL;
+}
+
+void listener_leave_path(struct listener *l)
+{
+	free(l->path);
+	l->path = NULL;
+}
+
 void listener_close(struct listener *l)
 {
 	if (!l)

@@ -12,14 +12,16 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-enum { THREADS_DEFAULT = 4, THREADS_MAX = 64 };
+enum { THREADS_DEFAULT = 4, THREADS_MAX = 64, NICE_BEHIND = 10 };
 
 struct offload_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t has_work;
 	struct offload *first, **end;
-	bool is_closing;
+	bool is_closing, is_behind;
 	int n;
 	pthread_t threads[THREADS_MAX];
 };
@@ -107,8 +109,8 @@ static void job_done(struct post *post)
 	free(job);
 }
 
-bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
-		struct err *err)
+WAITS static bool offload(const char *label, void (*fn)(void *arg), void *arg,
+			  void (*drop)(void *arg), bool is_behind, struct err *err)
 {
 	struct runtime *rt = the_rt;
 	if (!fiber_may_wait(err)) {
@@ -117,8 +119,12 @@ bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop
 		return false;
 	}
 	struct offload *job = mem_new(struct offload);
-	*job = (struct offload){
-		.done.fn = job_done, .fn = fn, .arg = arg, .drop = drop, .fiber = fiber_self()};
+	*job = (struct offload){.done.fn = job_done,
+				.fn = fn,
+				.arg = arg,
+				.drop = drop,
+				.fiber = fiber_self(),
+				.is_behind = is_behind};
 	rt->backend->offload(rt, job);
 	bool ok = fiber_park(NULL, INT64_MAX, NULL, label, err);
 	job->fiber = NULL;
@@ -131,11 +137,26 @@ bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop
 	return ok;
 }
 
+bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
+		struct err *err)
+{
+	return offload(label, fn, arg, drop, false, err);
+}
+
+bool rt_offload_behind(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
+		       struct err *err)
+{
+	return offload(label, fn, arg, drop, true, err);
+}
+
 /* --- the pool --- */
 
 static void *worker(void *arg)
 {
 	struct offload_pool *pool = arg;
+	/* Of this thread alone, as Linux has it. Where it is not to be had, nothing is lost. */
+	if (pool->is_behind && getpriority(PRIO_PROCESS, (id_t)gettid()) < NICE_BEHIND)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE_BEHIND);
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		struct offload *job = pool->first;
@@ -159,7 +180,7 @@ static void *worker(void *arg)
 
 void offload_to_pool(struct runtime *rt, struct offload *job)
 {
-	struct offload_pool *pool = rt->pool;
+	struct offload_pool *pool = job->is_behind ? rt->behind : rt->pool;
 	job->next = NULL;
 	pthread_mutex_lock(&pool->lock);
 	*pool->end = job;
@@ -179,25 +200,31 @@ static int start_thread(struct offload_pool *pool)
 	return rc;
 }
 
-bool offload_open(struct runtime *rt, int threads, struct err *err)
+static struct offload_pool *pool_open(int threads, bool is_behind)
 {
-	if (rt->is_fake)
-		return true;
-	if (threads <= 0)
-		threads = THREADS_DEFAULT;
-	struct offload_pool *pool = rt->pool = mem_new(struct offload_pool);
+	struct offload_pool *pool = mem_new(struct offload_pool);
+	pool->is_behind = is_behind;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->has_work, NULL);
 	pool->end = &pool->first;
 	for (; pool->n < threads && pool->n < THREADS_MAX; pool->n++)
 		if (start_thread(pool) != 0)
 			break;
-	return pool->n > 0 || err_temp(err, CAUSE_LOCAL_ERROR, "cannot start a thread");
+	return pool;
 }
 
-void offload_close(struct runtime *rt)
+bool offload_open(struct runtime *rt, int threads, struct err *err)
 {
-	struct offload_pool *pool = rt->pool;
+	if (rt->is_fake)
+		return true;
+	rt->pool = pool_open(threads > 0 ? threads : THREADS_DEFAULT, false);
+	rt->behind = pool_open(1, true);
+	return (rt->pool->n > 0 && rt->behind->n > 0) ||
+	       err_temp(err, CAUSE_LOCAL_ERROR, "cannot start a thread");
+}
+
+static void pool_close(struct offload_pool *pool)
+{
 	if (!pool)
 		return;
 	pthread_mutex_lock(&pool->lock);
@@ -209,5 +236,11 @@ void offload_close(struct runtime *rt)
 	pthread_cond_destroy(&pool->has_work);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
-	rt->pool = NULL;
+}
+
+void offload_close(struct runtime *rt)
+{
+	pool_close(rt->pool);
+	pool_close(rt->behind);
+	rt->pool = rt->behind = NULL;
 }

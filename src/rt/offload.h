@@ -11,7 +11,7 @@ struct offload {
 	void *arg;
 	void (*drop)(void *arg);
 	struct fiber *fiber; /* who waits; NULL: has left */
-	bool is_done;
+	bool is_done, is_behind;
 };
 
 bool offload_open(struct runtime *rt, int threads, struct err *err);

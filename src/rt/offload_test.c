@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* --- other threads --- */
@@ -34,6 +35,26 @@ static void offloads(void *arg)
 	}
 }
 BOTH(offloads)
+
+static void note_nice(void *arg)
+{
+	*(int *)arg = getpriority(PRIO_PROCESS, (id_t)gettid());
+}
+
+/* What nobody waits for leaves the processor to the loop and the pool; these keep what they have.
+ */
+static void offloads_behind(void *arg)
+{
+	struct err err;
+	int mine = getpriority(PRIO_PROCESS, 0), *theirs = calloc(1, sizeof(int));
+	assert_true(rt_offload_behind("nice", note_nice, theirs, free, &err));
+	assert_int_equal(*theirs, rt_is_fake() ? mine : mine > 9 ? mine : 10);
+	assert_true(rt_offload("nice", note_nice, theirs, free, &err));
+	assert_int_equal(*theirs, mine);
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), mine);
+	free(theirs);
+}
+BOTH(offloads_behind)
 
 /* Late: detached, and the pool lets go of the argument, though rt_run has nothing left to wait for.
  */
@@ -239,9 +260,13 @@ static void signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TWO_TESTS(offloads),	       cmocka_unit_test(late_offload_is_dropped),
-		TWO_TESTS(posts_from_threads), cmocka_unit_test(foreign_descriptors),
-		cmocka_unit_test(signals),     TWO_TESTS(ends_turns),
+		TWO_TESTS(offloads),
+		TWO_TESTS(offloads_behind),
+		cmocka_unit_test(late_offload_is_dropped),
+		TWO_TESTS(posts_from_threads),
+		cmocka_unit_test(foreign_descriptors),
+		cmocka_unit_test(signals),
+		TWO_TESTS(ends_turns),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,10 @@ WAITS bool ticket_wait(struct ticket *t, struct err *err);
  * arg is the caller's again. Fake backend: runs in line, on the loop's own big stack. */
 WAITS bool rt_offload(const char *label, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
                       struct err *err);
+/* The same for what no client waits for: one thread of its own, which leaves the processor to all others (nice 10).
+ * Without that, a kernel may let it run to the end of its slice, milliseconds, before the spool's thread. */
+WAITS bool rt_offload_behind(const char *label, void (*fn)(void *arg), void *arg,
+                             void (*drop)(void *arg), struct err *err);
 /* From any thread: fn runs on the loop thread soon. `struct post` is embedded in memory that stays
  * valid until fn has run. Fake backend: runs in line in seeded order. */
 struct post {

@@ -70,7 +70,7 @@ struct runtime {
 	struct post *posts, **posts_end;
 	struct post *turn_ends; /* the loop thread's own */
 	int outstanding;
-	struct offload_pool *pool;
+	struct offload_pool *pool, *behind;
 
 	uint64_t seed; /* state of the fake backend's order */
 	struct wall fake_wall;

@@ -91,6 +91,9 @@ WAITS struct stream *listener_accept(struct listener *l, struct err *err);
 int listener_fd(const struct listener *l);
 /* The real port, where 0 was asked for. */
 void listener_addr(const struct listener *l, struct ip *ip, uint16_t *port);
+/* A Unix socket that this process has bound, and removes when it closes the listener. */
+bool listener_is_made_here(const struct listener *l);
+void listener_leave_path(struct listener *l);    /* does not remove it: another process goes on listening */
 void listener_close(struct listener *l);         /* a fiber in listener_accept gets ERR_CLOSED */
 
 /* --- the fake network --- */

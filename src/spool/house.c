@@ -109,7 +109,7 @@ WAITS static void give_back(struct spool *s)
 	job->spool = s;
 	job->segment = container_of(list_pop_front(&s->gone), struct segment, link);
 	spool_job_begins(s);
-	if (rt_offload("spool: give blocks back", give_back_run, job, give_back_drop, &err))
+	if (rt_offload_behind("spool: give blocks back", give_back_run, job, give_back_drop, &err))
 		give_back_drop(job);
 }
 

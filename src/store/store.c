@@ -233,7 +233,7 @@ WAITS static bool write_all(struct store *s, struct err *err)
 		struct batch *b = batch_new(s);
 		if (!b)
 			return true;
-		if (!rt_offload("store: write", batch_write, b, batch_free, err))
+		if (!rt_offload_behind("store: write", batch_write, b, batch_free, err))
 			return false;
 		if (!batch_settle(s, b, err))
 			return false;
