@@ -67,11 +67,8 @@ struct str tag_fields(struct arena *arena, const struct tag_args *args)
 
 static bool is_ours(struct str name, struct str value, struct str host)
 {
-	if (str_ieq(name, STR("Authentication-Results"))) {
-		auto_arena struct arena arena = {.max = 65536};
-		struct str id;
-		return header_authserv_id(&arena, value, &id) && str_ieq(id, host);
-	}
+	if (str_ieq(name, STR("Authentication-Results")))
+		return header_claims_authserv_id(value, host);
 	/* Return-Path is written at the final delivery alone (RFC 5321 4.4). */
 	return str_ieq(name, STR("X-Postern-Sender")) || str_ieq(name, STR("Return-Path"));
 }

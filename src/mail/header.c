@@ -2,6 +2,8 @@
 /* Walking, measuring and filtering the header of a message. */
 #include "mail/header.h"
 
+#include "mail/address.h"
+
 /* Length of the line end that `s` begins with: CR* LF, or a run of CR. */
 static size_t line_end_length(struct str s)
 {
@@ -164,12 +166,16 @@ static bool quoted_authserv_id(struct arena *arena, struct str s, struct str *ou
 	char *text = arena_alloc(arena, s.n);
 	size_t n = 0;
 
-	for (size_t i = 1; i < s.n && s.p[i] != '"'; i++) {
+	size_t i = 1;
+
+	for (; i < s.n && s.p[i] != '"'; i++) {
 		if (s.p[i] == '\\' && i + 1 < s.n)
 			i++;
 		if (s.p[i] != '\r' && s.p[i] != '\n')
 			text[n++] = s.p[i];
 	}
+	if (i >= s.n)
+		return false; /* a quotation without an end: nobody knows where the id ends */
 	*out = str_trim((struct str){text, n});
 	return out->n > 0;
 }
@@ -189,16 +195,29 @@ bool header_authserv_id(struct arena *arena, struct str value, struct str *out)
 	return true;
 }
 
-/* An id that cannot be read, in a field that names ours anywhere, is taken for a forgery: readers
- * downstream may be more lenient than we are. */
+/* Whether readers may take the one for the other: in any case, with a dot at the end, as U-labels. False in *is_clear: the id is
+ * no name, and what a reader makes of it is not known. */
+static bool is_same_name(struct arena *arena, struct str id, struct str ours, bool *is_clear)
+{
+	struct str ascii;
+	struct err err;
+
+	*is_clear = domain_to_ascii(arena, id, &ascii, &err);
+	return str_ieq(id, ours) || (*is_clear && str_ieq(ascii, ours));
+}
+
+/* An id that cannot be read as a name, in a field that names ours anywhere, is taken for a forgery: readers downstream may
+ * be more lenient than we are. */
 bool header_claims_authserv_id(struct str value, struct str authserv_id)
 {
 	struct arena arena;
 	struct str id;
+	bool is_clear = false;
 
-	arena_init(&arena, value.n + 1024);
-	bool is_ours = header_authserv_id(&arena, value, &id) ? str_ieq(id, authserv_id)
-	                                                      : str_ifind(value, authserv_id) < value.n;
+	arena_init(&arena, 4 * value.n + 4096);
+	bool is_ours = header_authserv_id(&arena, value, &id) && is_same_name(&arena, id, authserv_id, &is_clear);
+	if (!is_ours && !is_clear)
+		is_ours = str_ifind(value, authserv_id) < value.n;
 	arena_done(&arena);
 	return is_ours;
 }
