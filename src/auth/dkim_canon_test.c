@@ -100,10 +100,64 @@ static void test_many(void **state)
 	dkim_bodies_free(b);
 }
 
+/* The same by single bytes, and with the whole text kept: what the runs and windows are held against. */
+static void canon_slowly(struct str body, bool is_relaxed, struct buf *out)
+{
+	bool saw_cr = false, saw_blank = false;
+	size_t line_ends = 0;
+
+	for (size_t i = 0; i < body.n; i++) {
+		char c = body.p[i];
+		if (c == '\r' || c == '\n') {
+			if (!saw_cr) {
+				line_ends++;
+				saw_blank = false;
+			}
+		} else if (is_relaxed && (c == ' ' || c == '\t')) {
+			saw_blank = true;
+		} else {
+			for (; line_ends > 0; line_ends--)
+				buf_str(out, STR("\r\n"));
+			if (saw_blank)
+				buf_char(out, ' ');
+			buf_char(out, c);
+			saw_blank = false;
+		}
+		saw_cr = c == '\r';
+	}
+	if (!is_relaxed || out->n > 0)
+		buf_str(out, STR("\r\n"));
+}
+
+/* Bodies of many shapes, from odd bytes only to long lines without any, cut anywhere. */
+static void test_random_bodies(void **state)
+{
+	static const char *const odd[] = {"\r\n", "\n", "\r", " ", "\t", "  ", " \r\n", "\r\n\r\n", "\x01", " \x02"};
+	auto_buf struct buf body = {.max = 1 << 20}, canon = {.max = 1 << 20};
+	unsigned seed = 7;
+
+	for (int round = 0; round < 4000; round++) {
+		buf_clear(&body);
+		unsigned words = 1 + (unsigned)rand_r(&seed) % 40, longest = 1u << rand_r(&seed) % 12;
+		for (unsigned i = 0; i < words; i++) {
+			for (unsigned k = (unsigned)rand_r(&seed) % longest; k > 0; k--)
+				buf_char(&body, (char)('a' + k % 26));
+			buf_str(&body, str_from(odd[(unsigned)rand_r(&seed) % COUNT(odd)]));
+		}
+		buf_char(&body, 0); /* check_body takes a C string */
+		for (int is_relaxed = 0; is_relaxed < 2; is_relaxed++) {
+			buf_clear(&canon);
+			canon_slowly(str_from(body.p), is_relaxed, &canon);
+			buf_char(&canon, 0);
+			check_body(body.p, is_relaxed, canon.p, (size_t)rand_r(&seed) % body.n);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_fields), cmocka_unit_test(test_bodies),
-	                                   cmocka_unit_test(test_many)};
+	                                   cmocka_unit_test(test_many), cmocka_unit_test(test_random_bodies)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,27 @@
 /* The index of a header, and the digest of the fields that a signature covers (RFC 6376 3.7, 5.4.2). */
 #include "auth/dkim_fields.h"
 
+#define FIELDS_FIRST 32 /* most messages have fewer; all of DKIM_FIELDS_MAX would be 200 KB to clear */
+
+static struct header_field *fields_grow(struct arena *arena, const struct header_field *old, size_t n, size_t *room)
+{
+	*room = *room ? *room * 4 : FIELDS_FIRST;
+	if (*room > DKIM_FIELDS_MAX)
+		*room = DKIM_FIELDS_MAX;
+	struct header_field *fields = arena_alloc(arena, *room * sizeof(*fields));
+	if (n > 0)
+		memcpy(fields, old, n * sizeof(*fields));
+	return fields;
+}
+
 bool dkim_fields_init(struct dkim_fields *out, struct arena *arena, struct str header, const char **why)
 {
-	struct header_field *fields = arena_alloc(arena, DKIM_FIELDS_MAX * sizeof(*fields));
+	struct header_field *fields = NULL;
+	size_t room = 0;
 	struct header_scan scan;
 	struct header_field f;
 
-	*out = (struct dkim_fields){.field = fields, .arena = arena};
+	*out = (struct dkim_fields){.arena = arena};
 	buf_init(&out->scratch, 4 * DKIM_HEADER_MAX);
 	header_scan_init(&scan, header);
 	while (header_scan_next(&scan, &f)) {
@@ -18,6 +32,8 @@ bool dkim_fields_init(struct dkim_fields *out, struct arena *arena, struct str h
 		*why = "the header is over 1 MiB";
 		if (scan.at > DKIM_HEADER_MAX)
 			return false;
+		if (out->n == room)
+			out->field = fields = fields_grow(arena, fields, out->n, &room);
 		fields[out->n++] = f;
 	}
 	return true;
