@@ -47,12 +47,13 @@ struct str batch_text(const json_t *line, const char *member)
 }
 
 /* Jansson recurses on nesting; what is too deep is refused before it sees it. */
-static bool is_too_deep(const char *p, size_t n)
+bool batch_is_too_deep(struct str text)
 {
+	const char *p = text.p;
 	bool in_string = false;
 	int depth = 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < text.n; i++) {
 		if (in_string) {
 			if (p[i] == '\\')
 				i++;
@@ -91,7 +92,7 @@ WAITS static bool line_answer(struct slot *slot)
 {
 	struct err err = {0};
 	json_error_t why;
-	bool is_bad = slot->n > LINE_MAX_ || is_too_deep(slot->text, slot->n);
+	bool is_bad = slot->n > LINE_MAX_ || batch_is_too_deep((struct str){slot->text, slot->n});
 	AUTO(json) json_t *line = is_bad ? NULL : json_loadb(slot->text, slot->n, JSON_ALLOW_NUL, &why);
 
 	if (!json_is_object(line)) {
