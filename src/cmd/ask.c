@@ -64,6 +64,9 @@ int cmd_ask_daemon(struct cmd *c)
 		word_add(&a, str_from(c->words[i]));
 	option_add(&a, c, "limit", c->limit);
 	option_add(&a, c, "why", c->why);
+	option_add(&a, c, "since", c->since);
+	if (c->wants_html)
+		word_add(&a, STR("--html"));
 	if (!rt_run(&options, ask_fiber, &a, &err))
 		return cmd_fail_err(EXIT_INTERNAL, &err);
 	if (!a.is_answered)

@@ -22,7 +22,7 @@ struct cmd {
 	usec_t timeout;          /* --timeout; 0: the verb's own */
 	bool as_json, as_batch, has_colour, wants_help;
 	const char *why;         /* --why, --for, --limit, --port, --to, --since: for the verbs that know them */
-	const char *for_how_long, *limit, *port, *to, *client;
+	const char *for_how_long, *limit, *port, *to, *client, *since;
 	const char *ip, *from, *helo, *record; /* of the verbs about authentication */
 	const char *domain, *selector, *key, *fields, *canonicalization, *timestamp, *authserv_id; /* of those that sign */
 	const char *min_rsa_bits, *spf, *dkim, *psl; /* of those that judge */

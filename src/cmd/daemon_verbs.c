@@ -312,6 +312,7 @@ const struct control_verb daemon_verbs[] = {
 	{"cache show", answer_cache_show},
 	{"cache flush", answer_cache_flush},
 	{"verify", answer_verify},
+	{"report observe", answer_report_observe},
 	{"queue list", answer_queue_list},
 	{"queue show", answer_queue_show},
 	{"queue hold", answer_queue_hold},

@@ -16,3 +16,6 @@ WAITS int answer_queue_hold(void *arg, const struct control_request *request, st
 WAITS int answer_queue_release(void *arg, const struct control_request *request, struct buf *out);
 WAITS int answer_queue_retry(void *arg, const struct control_request *request, struct buf *out);
 WAITS int answer_queue_remove(void *arg, const struct control_request *request, struct buf *out);
+
+/* cmd/observe_verb.c */
+WAITS int answer_report_observe(void *arg, const struct control_request *request, struct buf *out);

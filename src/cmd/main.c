@@ -38,6 +38,7 @@ static const struct option options[] = {
 	{"allow-sha1", no_argument, NULL, OPT_SHA1}, {"file", required_argument, NULL, OPT_INTO(file)},
 	{"stage", required_argument, NULL, OPT_INTO(stage)}, {"mx", required_argument, NULL, OPT_INTO(mx)},
 	{"rules", required_argument, NULL, OPT_INTO(rules)}, {"reader", required_argument, NULL, OPT_INTO(reader)},
+	{"since", required_argument, NULL, OPT_INTO(since)},
 	{"list", no_argument, NULL, OPT_LIST}, {"letter", no_argument, NULL, OPT_LETTER}, {"html", no_argument, NULL, OPT_HTML},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0},
 };

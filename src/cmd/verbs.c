@@ -30,6 +30,11 @@ const struct cmd_verb cmd_verbs[] = {
          "postern why 6C3A0PA98WJ1M\npostern why joe@example.org --limit 5\npostern why 192.0.2.7", cmd_ask_daemon},
 	{"failures", "", "mail that could not be delivered and is kept, and what was lately refused or deferred",
          "postern failures --limit 20", cmd_ask_daemon},
+	{"report observe", "[--since 7d] [--html]",
+         "what enforce would have refused, deferred and tagged while the mode only watched, and who proved honest since",
+         "postern report observe --since 7d\npostern report observe --since 2026-11-15T00:00:00Z --limit 100\n"
+         "postern report observe --html > observe.html\npostern report observe --json | jq -r '.suggestions[]'",
+         cmd_ask_daemon},
 	{"queue list", "", "what waits, since when, for what", "postern queue list", cmd_ask_daemon},
 	{"queue show", "ID", "one message: recipients, attempts, replies", "postern queue show 6C3A0PA98WJ1M", cmd_ask_daemon},
 	{"queue hold", "ID", "keep a message back until it is released", "postern queue hold 6C3A0PA98WJ1M --why 'asked by legal'",

@@ -24,7 +24,7 @@ void gate_metrics_init(struct gate_metrics *m)
 	m->refused_then_accepted = metric_counter("postern_sender_refused_then_accepted_total", NULL, NULL,
 	                                          "Messages accepted from a client and sender refused or deferred before");
 	m->would_refuse = metric_counter("postern_sender_would_refuse_total", NULL, NULL,
-	                                 "Messages that the modes observe and tag let through");
+	                                 "Messages that the modes observe and tag let through and enforce would refuse or defer");
 	m->memory = metric_gauge("postern_message_memory_bytes", NULL, NULL,
 	                         "Memory of messages being received or held");
 	m->received_bytes = metric_counter("postern_received_bytes_total", NULL, NULL, "Bytes of accepted messages");

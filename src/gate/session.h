@@ -124,8 +124,8 @@ WAITS void sender_verify_start(struct session *s);
 
 /* session_evidence.c: fills tx->evidence and notes in the trail what each piece says, before anybody is asked. */
 WAITS void evidence_fill(struct session *s);
-/* The domain's own SPF record says no, and what it says is enforced: refused at the dot without a probe. */
-bool sender_is_forged(const struct session *s);
+/* The domain's own SPF record says no, and what it says counts: refused at the dot, mode permitting, without a probe. */
+bool sender_fails_spf(const struct session *s);
 
 /* At the dot. False: refused or deferred, and said. */
 WAITS bool sender_passes(struct session *s);

@@ -28,7 +28,9 @@ static const char *consequence(const struct session *s)
 	case EVIDENCE_SPF_PASS:
 		return "the domain vouches for the client: the larger budget applies";
 	case EVIDENCE_SPF_FAIL:
-		return sender_is_forged(s) ? "refused, and nobody was asked" : "noted only";
+		return sender_fails_spf(s) && verify_mode(s->set->deps.verify) == VERIFY_MODE_ENFORCE
+		               ? "refused, and nobody was asked"
+		               : "noted only";
 	default:
 		return "no evidence";
 	}
@@ -110,8 +112,8 @@ void evidence_fill(struct session *s)
 	group_done(&children);
 }
 
-bool sender_is_forged(const struct session *s)
+bool sender_fails_spf(const struct session *s)
 {
 	return s->tx->evidence.spf == EVIDENCE_SPF_FAIL && s->set->conf->spf == GATE_SPF_REFUSE &&
-	       !s->tx->evidence.is_own_mx && verify_mode(s->set->deps.verify) == VERIFY_MODE_ENFORCE;
+	       !s->tx->evidence.is_own_mx;
 }

@@ -7,6 +7,7 @@
 #include "gate/tags.h"
 
 #include "base/log.h"
+#include "trail/would.h"
 
 static bool is_mode(const struct session *s, enum verify_mode mode)
 {
@@ -111,12 +112,23 @@ static void note_skip(struct session *s, enum verify_skip skip)
 	           verify_skip_name(skip));
 }
 
+static bool is_refusal(enum verify_action action)
+{
+	return action == VERIFY_REFUSE || action == VERIFY_DEFER;
+}
+
+/* What the mode lets pass, and enforce would not have, or not without a tag. */
 static void note_would(struct session *s, const struct verify_answer *a, enum verify_action action)
 {
 	struct say_args args = args_of(a);
-	struct str reply = say_would(s, situation_of(a, action), &args);
-	trail_note(&s->tx->trail, rt_wall(), 0, "verify", "would refuse", a->cause, s->tx->sender, "%.*s", STR_ARG(reply));
-	metric_inc(s->gate->metrics.would_refuse);
+	enum verdict would = action == VERIFY_REFUSE ? VERDICT_REJECT
+	                     : action == VERIFY_DEFER ? VERDICT_DEFER
+	                                              : VERDICT_TAG;
+	struct str reply = is_refusal(action) ? say_would(s, situation_of(a, action), &args)
+	                                      : str_from(verify_verdict_name(a->verdict));
+	trail_note_would(&s->tx->trail, rt_wall(), "verify", would, a->cause, s->tx->sender, reply);
+	if (is_refusal(action))
+		metric_inc(s->gate->metrics.would_refuse);
 }
 
 /* --- the decision --- */
@@ -128,11 +140,6 @@ WAITS static void refuse(struct session *s, const struct verify_answer *a, enum 
 	say(s, situation_of(a, action), &args);
 	heard_note(s->gate->heard, s->client, key, action == VERIFY_REFUSE, rt_now());
 	metric_inc(s->gate->metrics.sender_refused);
-}
-
-static bool is_refusal(enum verify_action action)
-{
-	return action == VERIFY_REFUSE || action == VERIFY_DEFER;
 }
 
 /* What the table says, before the mode has its say. */
@@ -169,7 +176,7 @@ WAITS static bool passes(struct session *s, const struct verify_answer *a)
 		refuse(s, a, action);
 		return false;
 	}
-	if (is_refusal(would))
+	if (is_refusal(would) || (would == VERIFY_ACCEPT_TAG && is_mode(s, VERIFY_MODE_OBSERVE)))
 		note_would(s, a, would);
 	if (!is_mode(s, VERIFY_MODE_OBSERVE))
 		add_tag(s, a, action == VERIFY_ACCEPT_TAG);
@@ -250,6 +257,22 @@ bool sender_passes_again(struct session *s)
 
 /* --- at DATA --- */
 
+/* Refused at the dot; where the mode only watches or tags, that is noted and the message goes on. */
+static void judge_forged(struct session *s)
+{
+	struct transaction *tx = s->tx;
+	if (is_mode(s, VERIFY_MODE_ENFORCE)) {
+		tx->has_fault = true;
+		tx->fault = SAY_SPF_FAIL;
+		metric_inc(s->gate->metrics.sender_refused);
+		return;
+	}
+	tx->skip = SKIP_FORGED;
+	trail_note_would(&tx->trail, rt_wall(), "spf", VERDICT_REJECT, CAUSE_AUTH_POLICY, tx->sender,
+	                 say_would(s, SAY_SPF_FAIL, NULL));
+	metric_inc(s->gate->metrics.would_refuse);
+}
+
 void sender_verify_start(struct session *s)
 {
 	struct transaction *tx = s->tx;
@@ -257,10 +280,8 @@ void sender_verify_start(struct session *s)
 	if (tx->skip != SKIP_NONE || is_own_domain(s))
 		return;
 	evidence_fill(s);
-	if (sender_is_forged(s)) { /* not one packet to its mail server */
-		tx->has_fault = true;
-		tx->fault = SAY_SPF_FAIL;
-		metric_inc(s->gate->metrics.sender_refused);
+	if (sender_fails_spf(s)) { /* not one packet to its mail server */
+		judge_forged(s);
 		return;
 	}
 	tx->ticket = verify_start(s->set->deps.verify, &tx->mail.path.address, &tx->evidence);
@@ -310,6 +331,8 @@ bool sender_passes(struct session *s)
 	struct transaction *tx = s->tx;
 	if (tx->skip != SKIP_NONE) {
 		note_skip(s, tx->skip);
+		if (tx->skip == SKIP_FORGED && is_mode(s, VERIFY_MODE_TAG))
+			add_tag(s, &(struct verify_answer){.verdict = VERIFY_SKIPPED, .skip = tx->skip}, true);
 		return true;
 	}
 	struct verify_answer *a = arena_new(&tx->arena, struct verify_answer);

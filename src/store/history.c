@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The history: a trail as JSON under its reference, and a row for each word that it can be found by. Words
- * carry their kind in the first byte: `a` an address or @domain, `i` the client, `f` a failure and its cause.
+ * carry their kind in the first byte: `a` an address or @domain, `i` the client, `f` a failure and its cause, `w` what
+ * would have happened to it.
  */
 #include "store/history.h"
 
@@ -10,7 +11,9 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "cause/cause.h"
+#include "store/history_inside.h"
 #include "store/store.h"
+#include "trail/would.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,12 +101,23 @@ static void add_failures(struct buf *words, const struct trail *t)
 		add_word(words, 'f', STR_NONE);
 }
 
+const char *const history_would_words[3] = {"wrefuse", "wdefer", "wtag"};
+
+static void add_would(struct buf *words, const struct trail *t)
+{
+	enum verdict would = trail_would(t, NULL);
+
+	if (would != VERDICT_NONE)
+		add_word(words, 'w', str_from(history_would_words[would == VERDICT_REJECT ? 0 : would == VERDICT_DEFER ? 1 : 2] + 1));
+}
+
 static void add_words(struct buf *words, const struct trail *t)
 {
 	struct str rest = t->recipients, recipient;
 	char ip[IP_TEXT_MAX];
 
 	add_failures(words, t);
+	add_would(words, t);
 	if (t->client.family != 0)
 		add_word(words, 'i', ip_text(t->client, ip));
 	add_address(words, t->sender);
@@ -547,16 +561,27 @@ WAITS static bool search_address(struct history *h, struct str what, size_t limi
 	return is_fine;
 }
 
-bool history_find(struct history *h, enum history_by by, struct str what, size_t limit, struct arena *arena,
-                  struct str **found, size_t *n, struct err *err)
+struct db *history_db(struct history *h)
+{
+	return db_ref(h->db);
+}
+
+bool history_flush(struct history *h, struct err *err)
 {
 	struct err not_written;
 
 	/* What cannot be written just now is missing from the answer; what can be read is still told. */
-	if (!store_flush(h->store, &not_written) && not_written.kind != ERR_FAILED) {
-		*err = not_written;
+	if (store_flush(h->store, &not_written) || not_written.kind == ERR_FAILED)
+		return true;
+	*err = not_written;
+	return false;
+}
+
+bool history_find(struct history *h, enum history_by by, struct str what, size_t limit, struct arena *arena,
+                  struct str **found, size_t *n, struct err *err)
+{
+	if (!history_flush(h, err))
 		return false;
-	}
 	switch (by) {
 	case HISTORY_REF:
 		return search(search_new(h, by_ref, 0, what, limit), arena, found, n, err);

@@ -107,9 +107,9 @@ const char *verify_skip_name(enum verify_skip s)
 {
 	static const char *const names[] = {
 		"none", "null_sender", "exempt", "own_domain", "local_network", "authenticated",
-		"budget", "off", "trusted_recipient", "probe_address",
+		"budget", "off", "trusted_recipient", "probe_address", "forged",
 	};
-	assert(s <= SKIP_PROBE_ADDRESS);
+	assert(s <= SKIP_FORGED);
 	return names[s];
 }
 

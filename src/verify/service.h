@@ -16,7 +16,7 @@
 
 struct verify_metrics {
 	struct metric *asked, *cached, *joined, *sessions, *recipients, *unreachable, *reprobes;
-	struct metric *verdicts[VERIFY_SKIPPED + 1], *skips[SKIP_PROBE_ADDRESS + 1], *actions[VERIFY_REFUSE + 1];
+	struct metric *verdicts[VERIFY_SKIPPED + 1], *skips[SKIP_FORGED + 1], *actions[VERIFY_REFUSE + 1];
 	struct metric *took;
 };
 struct verify {

@@ -21,7 +21,8 @@ enum verify_verdict {
 	VERIFY_SKIPPED,
 };
 enum verify_skip { SKIP_NONE, SKIP_NULL_SENDER, SKIP_EXEMPT, SKIP_OWN_DOMAIN, SKIP_LOCAL_NETWORK, SKIP_AUTHENTICATED,
-	SKIP_BUDGET, SKIP_OFF, SKIP_TRUSTED_RECIPIENT, SKIP_PROBE_ADDRESS };
+	SKIP_BUDGET, SKIP_OFF, SKIP_TRUSTED_RECIPIENT, SKIP_PROBE_ADDRESS,
+	SKIP_FORGED /* the sender domain's own SPF record says that the client may not send for it */ };
 /* What DNS alone says about the sender's domain; certain and free, known at MAIL. */
 enum verify_dns { VERIFY_DNS_OK, VERIFY_DNS_NO_DOMAIN, VERIFY_DNS_NULL_MX, VERIFY_DNS_UNUSABLE, VERIFY_DNS_TEMPORARY };
 /* Why no call-out could be completed: the closed list of REPLIES.md. */

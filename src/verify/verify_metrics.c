@@ -15,7 +15,7 @@ void verify_metrics_open(struct verify_metrics *m)
 	for (int i = 0; i <= VERIFY_SKIPPED; i++)
 		m->verdicts[i] = metric_counter("postern_verify_verdicts_total", "verdict",
 		                                verify_verdict_name((enum verify_verdict)i), "Verdicts of questions asked");
-	for (int i = 0; i <= SKIP_PROBE_ADDRESS; i++)
+	for (int i = 0; i <= SKIP_FORGED; i++)
 		m->skips[i] = metric_counter("postern_verify_skipped_total", "reason", verify_skip_name((enum verify_skip)i),
 		                             "Senders that were not asked about");
 	for (int i = 0; i <= VERIFY_REFUSE; i++)

@@ -152,7 +152,7 @@ def verbs():
 def test_help_names_every_verb():
     names = verbs()
     assert {"run", "check-config", "reload", "stop", "verify", "mode", "exempt add", "exempt list", "exempt remove", "sessions",
-            "stats", "metrics", "why", "failures", "queue list", "queue show", "queue hold", "queue release", "queue retry",
+            "stats", "metrics", "why", "failures", "report observe", "queue list", "queue show", "queue hold", "queue release", "queue retry",
             "queue remove", "cache show", "cache flush", "spool inspect", "spool check", "spool export", "address check", "lab",
             "version"} <= set(names)
     for name in names:
@@ -189,7 +189,7 @@ def test_missing_input_is_66(tmp_path):
 
 def test_no_daemon_is_75(world):
     for verb in ("stats", "metrics", "sessions", "reload", "stop", "mode", "queue list", "queue show X", "queue retry all", "why x@y.example",
-                 "failures", "cache show x.example", "cache flush x.example"):
+                 "failures", "report observe", "cache show x.example", "cache flush x.example"):
         status, said = world.ask(*verb.split())
         assert status == 75 and "no daemon answers at" in said, (verb, said)
 
