@@ -47,11 +47,29 @@ bool ip_parse(struct str s, struct ip *out)
 	return true;
 }
 
+/* Several times for each message, and inet_ntop asks sprintf. */
+static struct str ip4_text(const uint8_t b[4], char out[IP_TEXT_MAX])
+{
+	size_t n = 0;
+	for (int i = 0; i < 4; i++) {
+		if (b[i] >= 100)
+			out[n++] = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			out[n++] = (char)('0' + b[i] / 10 % 10);
+		out[n++] = (char)('0' + b[i] % 10);
+		out[n++] = '.';
+	}
+	out[--n] = '\0';
+	return (struct str){out, n};
+}
+
 struct str ip_text(struct ip ip, char out[IP_TEXT_MAX])
 {
+	if (ip.family == 4)
+		return ip4_text(ip.b, out);
 	out[0] = '\0';
 	if (ip.family)
-		inet_ntop(ip.family == 4 ? AF_INET : AF_INET6, ip.b, out, IP_TEXT_MAX);
+		inet_ntop(AF_INET6, ip.b, out, IP_TEXT_MAX);
 	return str_from(out);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/test.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -175,9 +176,22 @@ static void reverse_names(void **state)
 	           "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa");
 }
 
+/* Every value of a byte, beside the system's own print. */
+static void text_of_every_byte(void **state)
+{
+	for (int i = 0; i < 256; i++) {
+		struct ip ip = {.family = 4, .b = {(uint8_t)i, 255, (uint8_t)(255 - i), (uint8_t)(i / 3)}};
+		char out[IP_TEXT_MAX], expected[IP_TEXT_MAX];
+		inet_ntop(AF_INET, ip.b, expected, sizeof expected);
+		assert_string_equal(ip_text(ip, out).p, expected);
+		assert_int_equal(ip_text(ip, out).n, strlen(expected));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_of_every_byte),
 		cmocka_unit_test(parses),         cmocka_unit_test(compares),
 		cmocka_unit_test(crosses_sockaddr), cmocka_unit_test(networks),
 		cmocka_unit_test(sets),           cmocka_unit_test(usable_targets),
