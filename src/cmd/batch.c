@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The batch engine: a reader in the pool, a fiber for each line, a ring that keeps the order. */
+/*
+ * The batch engine: a reader, workers that take lines from its ring, and a ring that keeps the order.
+ *
+ * Most lines never wait, so one worker answers a whole ring of them without a switch. Before it begins a line it makes
+ * sure that another worker is runnable, which goes on with the rest if this line parks its fiber; so there are as many
+ * workers as lines that wait, plus one.
+ */
 #include "cmd/batch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/auto.h"
+#include "base/list.h"
+#include "base/mem.h"
 #include "cmd/cmd.h"
 
 #define IN_FLIGHT  100
 #define LINE_MAX_  (16 << 20)
 #define ANSWER_MAX (4 << 20)
 #define DEPTH_MAX  32
+#define BLOCK      (256 << 10) /* read at once; a pipe gives what it has */
+#define OUT_MAX    (2 * IN_FLIGHT * ANSWER_MAX)
+#define KEPT_MAX   (64 << 10)  /* of a slot's buffers between lines */
 
 struct slot {
-	struct batch *batch;
-	char *text;
-	size_t n;
-	struct buf out;
-	bool is_done;
+	struct buf text, out;
+	bool is_too_long, is_done;
 };
 struct batch {
 	WAITS bool (*line)(void *arg, const json_t *line, struct buf *out, struct err *err);
 	void *arg;
 	struct slot slots[IN_FLIGHT];
-	size_t head, tail; /* lines [head, tail) are under way; the slot is the number modulo IN_FLIGHT */
-	struct cond moved;
+	size_t head, next, tail; /* lines [head, next) are begun, [next, tail) are not; the slot is the number modulo IN_FLIGHT */
+	struct cond moved, work; /* a line was answered; a worker may begin one */
 	struct group group;
-	bool had_bad_line;
+	unsigned workers, idle;
+	bool has_follower;       /* a worker was made runnable and has not run yet */
+	bool is_ended;
+	bool had_bad_line, has_no_reader;
+	struct buf partial;      /* a line that is not whole yet */
+	struct buf out;          /* answers in order, written at the end of the turn */
+	struct post flush;
+	bool is_flush_due;
 };
 struct reading {
-	char *text;
-	size_t capacity;
 	ssize_t n;
+	int error;
+	char bytes[BLOCK];
 };
 
 AUTO_DEFINE(json, json_t *, json_decref);
@@ -45,6 +62,8 @@ struct str batch_text(const json_t *line, const char *member)
 		return STR_NONE;
 	return (struct str){json_string_value(value), json_string_length(value)};
 }
+
+/* --- one line --- */
 
 /* Jansson recurses on nesting; what is too deep is refused before it sees it. */
 bool batch_is_too_deep(struct str text)
@@ -74,9 +93,14 @@ bool batch_is_too_deep(struct str text)
 static void id_print(const json_t *line, struct buf *out)
 {
 	const json_t *id = json_object_get(line, "id");
-	auto_free char *text = id ? json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
-	buf_printf(out, "{\"id\":%s", text ? text : "null");
+	buf_str(out, STR("{\"id\":"));
+	if (json_is_integer(id)) {
+		buf_int(out, json_integer_value(id));
+	} else {
+		auto_free char *text = id ? json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+		buf_str(out, text ? str_from(text) : STR("null"));
+	}
 }
 
 static void error_print(const json_t *line, const char *text, struct buf *out)
@@ -88,12 +112,12 @@ static void error_print(const json_t *line, const char *text, struct buf *out)
 	buf_str(out, STR("}\n"));
 }
 
-WAITS static bool line_answer(struct slot *slot)
+WAITS static bool line_answer(struct batch *b, struct slot *slot)
 {
 	struct err err = {0};
 	json_error_t why;
-	bool is_bad = slot->n > LINE_MAX_ || batch_is_too_deep((struct str){slot->text, slot->n});
-	AUTO(json) json_t *line = is_bad ? NULL : json_loadb(slot->text, slot->n, JSON_ALLOW_NUL, &why);
+	bool is_bad = slot->is_too_long || batch_is_too_deep(buf_view(&slot->text));
+	AUTO(json) json_t *line = is_bad ? NULL : json_loadb(slot->text.p, slot->text.n, JSON_ALLOW_NUL, &why);
 
 	if (!json_is_object(line)) {
 		error_print(NULL, is_bad ? "line too long or nested too deep" : line ? "a line must be one JSON object" : why.text,
@@ -102,7 +126,7 @@ WAITS static bool line_answer(struct slot *slot)
 	}
 	id_print(line, &slot->out);
 	buf_char(&slot->out, ',');
-	if (!slot->batch->line(slot->batch->arg, line, &slot->out, &err)) {
+	if (!b->line(b->arg, line, &slot->out, &err)) {
 		error_print(line, err.text, &slot->out);
 		return false;
 	}
@@ -114,83 +138,210 @@ WAITS static bool line_answer(struct slot *slot)
 	return true;
 }
 
-static void done_print(struct batch *b)
+/* --- answers, in order --- */
+
+static void out_write(struct batch *b)
+{
+	if (b->out.n > 0 && (fwrite(b->out.p, 1, b->out.n, stdout) != b->out.n || fflush(stdout) != 0))
+		b->has_no_reader = true;
+	buf_clear(&b->out);
+	if (b->out.capacity > 16 * KEPT_MAX)
+		buf_done(&b->out);
+}
+
+/* Once for all that a turn of the loop has answered: who writes a line and waits for its answer gets it at once, and a
+ * long file costs one write for a hundred lines. */
+static void out_flush(struct post *post)
+{
+	struct batch *b = container_of(post, struct batch, flush);
+
+	b->is_flush_due = false;
+	out_write(b);
+}
+
+static void kept_clear(struct buf *b)
+{
+	buf_clear(b);
+	if (b->capacity > KEPT_MAX)
+		buf_done(b);
+}
+
+static void done_collect(struct batch *b)
 {
 	struct slot *slot;
 
-	while (b->head < b->tail && (slot = &b->slots[b->head % IN_FLIGHT])->is_done) {
-		fwrite(slot->out.p, 1, slot->out.n, stdout);
-		buf_done(&slot->out);
-		free(slot->text);
+	while (b->head < b->next && (slot = &b->slots[b->head % IN_FLIGHT])->is_done) {
+		buf_str(&b->out, buf_view(&slot->out));
+		kept_clear(&slot->out);
+		kept_clear(&slot->text);
+		slot->is_done = false;
 		b->head++;
 	}
-	fflush(stdout);
+	if (b->out.n > 0 && !b->is_flush_due) {
+		b->is_flush_due = true;
+		rt_at_turn_end(&b->flush);
+	}
+	cond_signal(&b->moved);
 }
 
-/* Printed as soon as it is its turn: who writes a line and waits for the answer must not wait for the next line. */
-WAITS static void line_fiber(void *arg)
+/* --- workers --- */
+
+WAITS static void worker_fiber(void *arg);
+
+/* False: nobody is there to go on, and nobody can be made. */
+static bool follower_call(struct batch *b, struct err *err)
 {
-	struct slot *slot = arg;
-	struct batch *b = slot->batch;
-
-	if (!line_answer(slot))
-		b->had_bad_line = true;
-	slot->is_done = true;
-	done_print(b);
-	cond_broadcast(&b->moved);
+	if (b->has_follower || b->next == b->tail)
+		return true;
+	if (b->idle > 0) {
+		cond_signal(&b->work);
+	} else if (b->workers < IN_FLIGHT) {
+		if (!group_go(&b->group, "batch line", worker_fiber, b, err))
+			return b->workers > 0;
+		b->workers++;
+	} else {
+		return true; /* all wait; the first that returns goes on */
+	}
+	b->has_follower = true;
+	return true;
 }
 
-static void line_read(void *arg)
+WAITS static void worker_fiber(void *arg)
+{
+	struct batch *b = arg;
+	struct err err;
+	bool is_alive = true;
+
+	while (is_alive) {
+		b->has_follower = false;
+		while (b->next < b->tail) {
+			struct slot *slot = &b->slots[b->next++ % IN_FLIGHT];
+			follower_call(b, &err);
+			if (!line_answer(b, slot))
+				b->had_bad_line = true;
+			slot->is_done = true;
+			done_collect(b);
+		}
+		b->idle++;
+		is_alive = !b->is_ended && cond_wait(&b->work, "batch line", &err);
+		b->idle--;
+	}
+	b->workers--;
+}
+
+/* --- the reader --- */
+
+static void block_read(void *arg)
 {
 	struct reading *r = arg;
 
-	r->n = getline(&r->text, &r->capacity, stdin);
+	do
+		r->n = read(STDIN_FILENO, r->bytes, sizeof(r->bytes));
+	while (r->n < 0 && errno == EINTR);
+	r->error = r->n < 0 ? errno : 0;
 }
 
-static void reading_free(void *arg)
+WAITS static bool line_put(struct batch *b, struct str text, bool is_too_long, struct err *err)
 {
-	struct reading *r = arg;
-
-	free(r->text);
-	free(r);
-}
-
-WAITS static bool slot_fill(struct batch *b, struct reading *r, struct err *err)
-{
+	if (!is_too_long && str_trim(text).n == 0)
+		return true;
+	while (b->tail - b->head == IN_FLIGHT)
+		if (!follower_call(b, err) || !cond_wait(&b->moved, "batch line", err))
+			return false;
 	struct slot *slot = &b->slots[b->tail % IN_FLIGHT];
-
-	*slot = (struct slot){.batch = b, .text = r->text, .n = (size_t)r->n};
-	r->text = NULL;
-	r->capacity = 0;
-	buf_init(&slot->out, ANSWER_MAX);
+	buf_str(&slot->text, text);
+	slot->is_too_long = is_too_long;
 	b->tail++;
-	return group_go(&b->group, "batch line", line_fiber, slot, err);
+	return true;
+}
+
+WAITS static bool partial_put(struct batch *b, struct err *err)
+{
+	bool ok = line_put(b, buf_view(&b->partial), !buf_ok(&b->partial), err);
+
+	kept_clear(&b->partial);
+	return ok;
+}
+
+/* All whole lines of a block; what is left of it waits for the next one. */
+WAITS static bool block_put(struct batch *b, struct str rest, struct err *err)
+{
+	size_t at;
+
+	while ((at = str_find_char(rest, '\n')) < rest.n) {
+		struct str line = str_slice(rest, 0, at);
+		bool is_whole = b->partial.n == 0 && buf_ok(&b->partial);
+		if (!is_whole)
+			buf_str(&b->partial, line);
+		if (is_whole ? !line_put(b, line, line.n > LINE_MAX_, err) : !partial_put(b, err))
+			return false;
+		rest = str_skip(rest, at + 1);
+	}
+	buf_str(&b->partial, rest);
+	return follower_call(b, err);
+}
+
+WAITS static bool input_run(struct batch *b, struct reading *r, struct err *err)
+{
+	for (;;) {
+		if (!rt_offload("standard input", block_read, r, free, err))
+			return false; /* the read goes on by itself, and frees its memory */
+		bool is_end = r->n <= 0;
+		bool ok = is_end ? partial_put(b, err) && follower_call(b, err)
+		                 : block_put(b, (struct str){r->bytes, (size_t)r->n}, err) && !b->has_no_reader;
+		if (r->error)
+			fprintf(stderr, "postern: standard input: %s\n", strerror(r->error));
+		b->had_bad_line |= r->error != 0;
+		if (is_end || !ok) {
+			free(r);
+			return ok;
+		}
+	}
+}
+
+static struct batch *batch_new(void)
+{
+	struct batch *b = mem_new(struct batch);
+
+	for (size_t i = 0; i < IN_FLIGHT; i++) {
+		buf_init(&b->slots[i].text, LINE_MAX_);
+		buf_init(&b->slots[i].out, ANSWER_MAX);
+	}
+	buf_init(&b->partial, LINE_MAX_);
+	buf_init(&b->out, OUT_MAX);
+	cond_init(&b->moved);
+	cond_init(&b->work);
+	group_init(&b->group, "batch");
+	b->flush.fn = out_flush;
+	return b;
+}
+
+static void batch_free(struct batch *b)
+{
+	for (size_t i = 0; i < IN_FLIGHT; i++) {
+		buf_done(&b->slots[i].text);
+		buf_done(&b->slots[i].out);
+	}
+	buf_done(&b->partial);
+	buf_done(&b->out);
+	free(b);
 }
 
 int batch_run(WAITS bool (*line)(void *arg, const json_t *line, struct buf *out, struct err *err), void *arg)
 {
-	struct batch *b = calloc(1, sizeof(*b));
-	struct reading *r = calloc(1, sizeof(*r));
+	struct batch *b = batch_new();
 	struct err err;
 
-	if (!b || !r)
-		abort();
 	b->line = line;
 	b->arg = arg;
-	cond_init(&b->moved);
-	group_init(&b->group, "batch");
-	while (rt_offload("standard input", line_read, r, reading_free, &err) && r->n > 0) {
-		bool is_blank = str_trim((struct str){r->text, (size_t)r->n}).n == 0;
-		if (!is_blank && !slot_fill(b, r, &err))
-			break;
-		while (b->tail - b->head == IN_FLIGHT && cond_wait(&b->moved, "batch line", &err))
+	if (input_run(b, mem_new(struct reading), &err))
+		while (b->head < b->tail && cond_wait(&b->moved, "batch line", &err))
 			;
-	}
-	while (b->head < b->tail && cond_wait(&b->moved, "batch line", &err))
-		;
+	b->is_ended = true;
 	group_done(&b->group);
-	int status = b->had_bad_line ? EXIT_WARNING : EXIT_FINE;
-	reading_free(r);
-	free(b);
+	rt_turn_end_cancel(&b->flush);
+	out_write(b);
+	int status = b->has_no_reader ? EXIT_INTERNAL : b->had_bad_line ? EXIT_WARNING : EXIT_FINE;
+	batch_free(b);
 	return status;
 }

@@ -16,3 +16,5 @@ WAITS int batch_run(WAITS bool (*line)(void *arg, const json_t *line, struct buf
 
 /* A member as text; STR_NONE when it is not there or no string. */
 struct str batch_text(const json_t *line, const char *member);
+/* Nested deeper than jansson, which recurses, should see: over 32. */
+bool batch_is_too_deep(struct str text);
