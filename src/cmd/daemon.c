@@ -140,6 +140,7 @@ WAITS static bool spool_and_queue_open(struct daemon *d, struct err *err)
 static struct gate_deps gate_deps_of(struct daemon *d, struct generation *g)
 {
 	return (struct gate_deps){
+		.policy_door = conf_get(g->conf, &policy_door_section),
 		.resolver = d->resolver,
 		.spool = d->spool,
 		.queue = d->queue,

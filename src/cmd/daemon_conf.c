@@ -38,7 +38,8 @@ const struct conf_section daemon_section = {
 	"daemon", "The process: names, directories, log, sandbox.", daemon_rows, sizeof(struct daemon_conf), false};
 
 const struct conf_section *const daemon_sections[] = {
-	&daemon_section, &gate_section, &route_section, &verify_section, &dns_section, &spool_section, &queue_section, NULL};
+	&daemon_section, &gate_section, &policy_door_section, &route_section, &verify_section, &dns_section, &spool_section,
+	&queue_section, NULL};
 
 struct conf *daemon_conf_load(const char *path, struct err *err)
 {

@@ -185,7 +185,7 @@ WAITS static int answer_sessions(void *arg, const struct control_request *reques
 
 	if (request->as_json)
 		buf_char(out, '[');
-	else if (gate_session_count(d->gate) == 0)
+	else if (gate_session_count(d->gate) + gate_policy_count(d->gate) == 0)
 		buf_str(out, STR("Nobody is connected.\n"));
 	else
 		buf_printf(out, "%-8s %-16s %-9s %-9s %-24s %s\n", "SESSION", "CLIENT", "AGE", "STATE", "SENDER", "WAITS FOR");

@@ -27,6 +27,7 @@ struct start {
 	struct conf *conf;
 	const struct daemon_conf *daemon;
 	const struct gate_conf *gate;
+	const struct policy_door_conf *policy;
 	int fds[SOCKETS_MAX];
 	size_t n_fds;
 	int status;
@@ -59,12 +60,12 @@ static bool directories_make(const struct start *s, struct err *err)
 }
 
 /* Ports below 1024 are bound while we still may; the gate finds its listeners among the descriptors. */
-static bool sockets_bind(struct start *s, struct err *err)
+static bool sockets_bind(struct start *s, const struct conf_texts *listen, struct err *err)
 {
-	for (size_t i = 0; i < s->gate->listen.n && s->n_fds < SOCKETS_MAX; i++) {
+	for (size_t i = 0; i < listen->n && s->n_fds < SOCKETS_MAX; i++) {
 		struct conf_addr at;
 		struct sockaddr_storage address;
-		if (!conf_parse_addr(s->gate->listen.items[i], 25, &at, err))
+		if (!conf_parse_addr(listen->items[i], 25, &at, err))
 			return false;
 		if (at.ip.family == 0)
 			continue;
@@ -77,7 +78,7 @@ static bool sockets_bind(struct start *s, struct err *err)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 		if (bind(fd, (struct sockaddr *)&address, n) != 0 || listen(fd, SOMAXCONN) != 0) {
 			close(fd);
-			return err_perm(err, CAUSE_LOCAL_ERROR, "listen %.*s: %s", STR_ARG(s->gate->listen.items[i]),
+			return err_perm(err, CAUSE_LOCAL_ERROR, "listen %.*s: %s", STR_ARG(listen->items[i]),
 			                strerror(errno));
 		}
 		s->fds[s->n_fds++] = fd;
@@ -92,13 +93,23 @@ static bool sockets_get(struct start *s, struct err *err)
 	    !handover_take(s->daemon, s->gate->drain + 30 * USEC_S, s->fds, SOCKETS_MAX, &s->n_fds, err))
 		return false;
 	if (s->n_fds == 0 && geteuid() == 0)
-		return sockets_bind(s, err);
+		return sockets_bind(s, &s->gate->listen, err) && sockets_bind(s, &s->policy->listen, err);
 	return true;
 }
 
 static struct str directory_of(struct arena *arena, struct str file)
 {
 	return arena_str(arena, str_slice(file, 0, str_rfind_char(file, '/')));
+}
+
+/* Unix sockets are made and removed in their directories by the daemon itself. */
+static size_t sandbox_sockets(struct arena *arena, const struct conf_texts *listen, struct sandbox_path *paths, size_t max)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < listen->n && n < max; i++)
+		if (str_starts(listen->items[i], STR("unix:")))
+			paths[n++] = (struct sandbox_path){directory_of(arena, str_skip(listen->items[i], 5)), true};
+	return n;
 }
 
 static bool sandbox_start(const struct start *s, struct err *err)
@@ -123,6 +134,8 @@ static bool sandbox_start(const struct start *s, struct err *err)
 	};
 	memcpy(paths, always, sizeof(always));
 	n = sizeof(always) / sizeof(*always);
+	n += sandbox_sockets(arena, &s->gate->listen, paths + n, SOCKETS_MAX);
+	n += sandbox_sockets(arena, &s->policy->listen, paths + n, SOCKETS_MAX);
 	for (size_t i = 0; (route = conf_get_titled(s->conf, &route_section, i)) != NULL && n + 2 < PATHS_MAX; i++) {
 		paths[n++] = (struct sandbox_path){route->maildir, true};
 		paths[n++] = (struct sandbox_path){directory_of(arena, route->recipients_file), false};
@@ -196,6 +209,7 @@ int cmd_run(struct cmd *c)
 		return cmd_fail_err(EXIT_USAGE, &err);
 	s.daemon = conf_get(s.conf, &daemon_section);
 	s.gate = conf_get(s.conf, &gate_section);
+	s.policy = conf_get(s.conf, &policy_door_section);
 	descriptors_raise();
 	if (!log_sink_open(s.daemon->log, (enum log_format)s.daemon->log_format, (enum log_level)s.daemon->log_level, &err) ||
 	    !sockets_get(&s, &err) || !directories_make(&s, &err) || !sandbox_drop_root(s.daemon->user, &err) ||

@@ -2,17 +2,22 @@
 /* Listening, accepting, and turning away at once what is too much in all. */
 #include "gate/doors.h"
 
+#include "base/auto.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "gate/policy_door.h"
 #include "gate/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 struct door {
 	struct gate *gate;
+	bool is_policy;             /* Postfix asks here, and nobody speaks SMTP */
 	struct str text;            /* as configured, owned */
 	struct listener *listener;
 	bool is_accepting;          /* its fiber runs and frees it when it is closed meanwhile */
@@ -68,10 +73,12 @@ WAITS static bool accept_one(struct door *door)
 {
 	struct err err;
 	struct stream *stream = listener_accept(door->listener, &err);
-	if (stream) {
+	if (stream && door->is_policy)
+		policy_door_admit(door->gate, stream);
+	else if (stream)
 		admit(door->gate, stream);
+	if (stream)
 		return true;
-	}
 	if (err.kind == ERR_CLOSED || err.kind == ERR_CANCELLED)
 		return false;
 	/* Out of descriptors or memory: sessions that end will give some back. */
@@ -116,10 +123,10 @@ static struct listener *open_listener(struct str text, const int *fds, size_t n_
 	return listener_open(&at, err);
 }
 
-static struct door *find_door(const struct gate *g, struct str text)
+static struct door *find_door(const struct gate *g, bool is_policy, struct str text)
 {
 	for (size_t i = 0; i < g->n_doors; i++)
-		if (str_eq(g->doors[i]->text, text))
+		if (g->doors[i]->is_policy == is_policy && str_eq(g->doors[i]->text, text))
 			return g->doors[i];
 	return NULL;
 }
@@ -133,27 +140,57 @@ static void door_close(struct door *door)
 		door_free(door);
 }
 
-static struct door *door_open(struct gate *g, struct str text, const int *fds, size_t n_fds, struct err *err)
+/* The policy client runs under another account; nobody has connected yet. */
+static bool set_mode(const struct gate *g, struct str text, struct err *err)
+{
+	static const mode_t modes[] = {0600, 0660, 0666};
+	auto_free char *path = NULL;
+	if (!str_starts(text, STR("unix:")))
+		return true;
+	path = mem_cstr(str_skip(text, 5));
+	if (chmod(path, modes[g->now->deps.policy_door->socket_mode]) == 0)
+		return true;
+	return err_perm(err, CAUSE_LOCAL_ERROR, "socket_mode: %s", strerrordesc_np(errno));
+}
+
+static struct door *door_open(struct gate *g, bool is_policy, struct str text, const int *fds, size_t n_fds,
+                              struct err *err)
 {
 	struct listener *listener = open_listener(text, fds, n_fds, err);
-	if (!listener) {
+	if (!listener || (is_policy && listener_is_made_here(listener) && !set_mode(g, text, err))) {
 		err_context(err, "listen %.*s", STR_ARG(text));
+		listener_close(listener);
 		return NULL;
 	}
 	struct door *door = mem_new(struct door);
-	*door = (struct door){.gate = g, .text = {mem_cstr(text), text.n}, .listener = listener};
+	*door = (struct door){.gate = g, .is_policy = is_policy, .text = {mem_cstr(text), text.n}, .listener = listener};
 	return door;
+}
+
+static size_t count_listen(const struct gate *g)
+{
+	return g->now->conf->listen.n + (g->now->deps.policy_door ? g->now->deps.policy_door->listen.n : 0);
+}
+
+/* SMTP first, then policy. */
+static struct str listen_at(const struct gate *g, size_t i, bool *is_policy)
+{
+	const struct conf_texts *smtp = &g->now->conf->listen;
+	*is_policy = i >= smtp->n;
+	return *is_policy ? g->now->deps.policy_door->listen.items[i - smtp->n] : smtp->items[i];
 }
 
 /* The doors for each configured address, old ones where there are; NULL: one could not be opened. */
 static struct door **gather(struct gate *g, const int *fds, size_t n_fds, struct err *err)
 {
-	const struct conf_texts *listen = &g->now->conf->listen;
-	struct door **doors = mem_alloc((listen->n + 1) * sizeof *doors);
-	for (size_t i = 0; i < listen->n; i++) {
-		doors[i] = find_door(g, listen->items[i]);
+	size_t n = count_listen(g);
+	struct door **doors = mem_alloc((n + 1) * sizeof *doors);
+	for (size_t i = 0; i < n; i++) {
+		bool is_policy;
+		struct str text = listen_at(g, i, &is_policy);
+		doors[i] = find_door(g, is_policy, text);
 		if (!doors[i])
-			doors[i] = door_open(g, listen->items[i], fds, n_fds, err);
+			doors[i] = door_open(g, is_policy, text, fds, n_fds, err);
 		if (doors[i])
 			continue;
 		while (i-- > 0)
@@ -185,7 +222,7 @@ static void replace(struct gate *g, struct door **doors, size_t n)
 
 bool doors_open(struct gate *g, const int *fds, size_t n_fds, struct err *err)
 {
-	size_t n = g->now->conf->listen.n;
+	size_t n = count_listen(g);
 	struct door **doors = gather(g, fds, n_fds, err);
 	if (!doors)
 		return false;
@@ -193,7 +230,8 @@ bool doors_open(struct gate *g, const int *fds, size_t n_fds, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		if (doors[i]->is_accepting)
 			continue;
-		doors[i]->is_accepting = group_go(&g->accepting, "smtp listener", accept_sessions, doors[i], err);
+		doors[i]->is_accepting = group_go(&g->accepting, doors[i]->is_policy ? "policy listener" : "smtp listener",
+		                                   accept_sessions, doors[i], err);
 		assert(doors[i]->is_accepting && "memory for a handful of stacks");
 	}
 	return true;
@@ -215,6 +253,8 @@ void doors_stop(struct gate *g, bool keep_listeners)
 	group_done(&g->accepting);
 	if (!keep_listeners)
 		doors_close(g);
+	for (size_t i = 0; i < g->n_doors; i++)
+		listener_leave_path(g->doors[i]->listener); /* who takes over goes on to be found there */
 }
 
 size_t gate_listener_fds(const struct gate *g, int *fds, size_t max)

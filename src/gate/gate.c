@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The SMTP door: listeners, the fibers that accept, limits over all sessions, configuration change and drain. */
+/* The doors: listeners, the fibers that accept, limits over all sessions, configuration change and drain. */
 #include "gate/gate_inside.h"
 
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "gate/doors.h"
+#include "gate/policy_door.h"
 #include "gate/session.h"
 
 #include <assert.h>
@@ -26,6 +27,7 @@ bool gate_open(const struct gate_conf *conf, const struct gate_deps *deps, const
 	g->clients = client_limits_new(CLIENTS_REMEMBERED);
 	g->heard = heard_new(HEARD_ROWS);
 	gate_metrics_init(&g->metrics);
+	policy_door_init(g);
 	g->now = settings_new(conf, deps, err);
 	if (!g->now || !doors_open(g, fds, n_fds, err)) {
 		gate_close(g);
@@ -84,13 +86,13 @@ void gate_session_run(struct gate *g, struct stream *s)
 
 /* --- the end --- */
 
-/* Until no transaction is open, or the time is up; false says that the waiter itself must go. */
+/* Until no transaction is open and no question unanswered, or the time is up; false says that the waiter itself must go. */
 WAITS static void wait_for_transactions(struct gate *g)
 {
 	struct deadline limit;
 	struct err err;
 	deadline_push(&limit, g->now->conf->drain, "open transactions");
-	while (g->n_transactions > 0 && cond_wait(&g->quieter, "drain: open transactions", &err))
+	while (g->n_transactions + g->policy->n_busy > 0 && cond_wait(&g->quieter, "drain: open transactions", &err))
 		;
 	deadline_pop(&limit);
 }
@@ -104,6 +106,7 @@ void gate_drain(struct gate *g, bool keep_listeners)
 		log_event(LOG_INFO_, "drain", LOG_I("sessions", (int64_t)g->n_sessions),
 		          LOG_I("transactions", (int64_t)g->n_transactions));
 	group_done(&g->running); /* the cancelled say 421 and go */
+	policy_door_drain(g);
 }
 
 void gate_close(struct gate *g)
@@ -112,6 +115,7 @@ void gate_close(struct gate *g)
 		return;
 	assert(list_is_empty(&g->sessions));
 	doors_close(g);
+	policy_door_done(g);
 	settings_unref(g->now);
 	client_limits_free(g->clients);
 	heard_free(g->heard);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The SMTP door: listeners, limits over all sessions, and one fiber for each session (gate/session.c).
+ * The doors: listeners, limits over all sessions, and one fiber for each SMTP session (gate/session.c) and for each
+ * connection of Postfix's policy clients (gate/policy_door.c).
  */
 #pragma once
 
@@ -36,7 +37,18 @@ struct gate_conf {
 extern const struct conf_row gate_conf_rows[];
 extern const struct conf_section gate_section; /* "gate" */
 
+struct policy_door_conf {
+	struct conf_texts listen;            /* empty: no policy door */
+	int socket_mode;                     /* of Unix sockets: 0600, 0660, 0666 */
+	usec_t wait;                         /* for one answer: 8 s */
+	usec_t idle;
+	int64_t connections, request_size;
+};
+extern const struct conf_row policy_door_conf_rows[];
+extern const struct conf_section policy_door_section; /* "policy_door" */
+
 struct gate_deps {
+	const struct policy_door_conf *policy_door; /* NULL: there is none */
 	struct resolver *resolver;
 	struct spool *spool;
 	struct queue *queue;
@@ -62,16 +74,18 @@ WAITS void gate_drain(struct gate *g, bool keep_listeners);
 void gate_close(struct gate *g);
 /* One session on a given stream, for tests, fuzzing and other doors; returns when it has ended and closed it. */
 WAITS void gate_session_run(struct gate *g, struct stream *s);
+WAITS void gate_policy_run(struct gate *g, struct stream *s); /* the same for a connection of the policy door */
 
 struct gate_session_info {
 	uint64_t number;
 	struct ip client;
 	struct str helo, sender;
-	const char *state;        /* "command", "data", "held" … */
+	const char *state;        /* "command", "data", "held" …; of the policy door "policy" while it answers, "idle" */
 	struct str wait;          /* "verify: RCPT at mx1.example, 3.2 s" */
 	usec_t age;
 	size_t memory;
 };
 void gate_sessions(struct gate *g, void (*fn)(void *arg, const struct gate_session_info *info), void *arg);
 size_t gate_session_count(const struct gate *g);
+size_t gate_policy_count(const struct gate *g); /* connections of the policy door */
 size_t gate_listener_fds(const struct gate *g, int *fds, size_t max);

@@ -2,6 +2,7 @@
 /* The sessions, for people: what each is doing and what it waits for. */
 #include "base/map.h"
 #include "base/mem.h"
+#include "gate/policy_door.h"
 #include "gate/session.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@ static struct str key_of(const char *const *name)
 static void keep_fiber(void *arg, const struct fiber_info *info)
 {
 	struct map *fibers = arg;
-	if (!info->name || !str_starts(str_from(info->name), STR("smtp")))
+	struct str name = str_from(info->name);
+	if (!str_starts(name, STR("smtp")) && !str_starts(name, STR("policy")))
 		return;
 	struct fiber_info *copy = mem_new(struct fiber_info);
 	*copy = *info;
@@ -51,6 +53,21 @@ static void show(const struct session *s, const struct fiber_info *fiber,
 	fn(arg, &info);
 }
 
+struct showing {
+	struct map *fibers;
+	void (*fn)(void *arg, const struct gate_session_info *info);
+	void *arg;
+};
+
+static void show_policy(void *arg, const char *name, const struct gate_session_info *info)
+{
+	const struct showing *to = arg;
+	struct gate_session_info with_wait = *info;
+	char wait[256];
+	with_wait.wait = wait_text(map_get(to->fibers, key_of(&name)), wait, sizeof wait);
+	to->fn(to->arg, &with_wait);
+}
+
 void gate_sessions(struct gate *g, void (*fn)(void *arg, const struct gate_session_info *info), void *arg)
 {
 	struct map fibers;
@@ -64,6 +81,7 @@ void gate_sessions(struct gate *g, void (*fn)(void *arg, const struct gate_sessi
 		const char *name = s->name;
 		show(s, map_get(&fibers, key_of(&name)), fn, arg);
 	}
+	policy_door_each(g, show_policy, &(struct showing){&fibers, fn, arg});
 	while (map_next(&fibers, &at, &key, &fiber))
 		free(fiber);
 	map_done(&fibers);

@@ -9,6 +9,7 @@
 #include "policy/client_limits.h"
 
 struct door;
+struct policy_door;
 
 struct gate {
 	struct settings *now;        /* of sessions that begin */
@@ -22,6 +23,7 @@ struct gate {
 	size_t memory;               /* of the bodies of all sessions */
 	struct door **doors;
 	size_t n_doors;
+	struct policy_door *policy;
 	struct group accepting, running;
 	bool is_draining;
 	struct cond quieter;         /* while draining: a transaction or a session has ended */

@@ -79,12 +79,3 @@ void say_line(struct session *s, struct str line)
 {
 	stream_write(s->stream, line);
 }
-
-struct str say_would(struct session *s, enum situation what, const struct say_args *args)
-{
-	auto_buf struct buf text = {.max = REPLY_MAX};
-	struct say_args filled = fill_in(s, args);
-	cause_render(what, &filled, allows_utf8(s), &text);
-	struct str reply = buf_view(&text);
-	return arena_str(&s->tx->arena, str_trim(str_slice(reply, 0, str_find_char(reply, '\n'))));
-}

@@ -15,5 +15,3 @@ WAITS void say_rcpt(struct session *s, enum situation what, struct str recipient
 WAITS void say_fault(struct session *s, const struct smtp_fault *fault);
 /* 2xx and 3xx: whole lines with CRLF. */
 WAITS void say_line(struct session *s, struct str line);
-/* The reply as it would be said, on one line, in the transaction's arena. */
-struct str say_would(struct session *s, enum situation what, const struct say_args *args);

@@ -13,10 +13,9 @@
 #pragma once
 
 #include "cause/cause.h"
-#include "gate/gate_inside.h"
+#include "gate/sender_check.h"
 #include "smtp/command.h"
 #include "smtp/dot.h"
-#include "trail/trail.h"
 
 enum session_state { SESSION_GREETING, SESSION_COMMAND, SESSION_DATA, SESSION_HELD, SESSION_STORING, SESSION_ENDING };
 
@@ -33,9 +32,7 @@ struct transaction {
 	size_t n_rcpts, rcpts_capacity;
 	size_t n_trusted;              /* of them postmaster, abuse, or exempt by the exceptions file */
 	size_t n_refused;              /* RCPT commands that were refused */
-	struct evidence evidence;
-	enum verify_skip skip;         /* why the sender is not asked about; NONE: it is */
-	struct ticket *ticket;         /* of the verification under way; NULL: not asked */
+	struct sender_check check;     /* filled at MAIL */
 
 	bool is_chunked;               /* BDAT has begun: DATA may no longer come */
 	struct dot_reader dot;
@@ -46,7 +43,6 @@ struct transaction {
 	enum situation fault;
 	struct str fault_detail;
 
-	struct str tag;                /* header fields that say what was found out; "" for none */
 	enum verdict verdict;
 	enum cause_id cause;
 	struct str reply;              /* the last refusal, or the 250 of the end */
@@ -114,21 +110,15 @@ WAITS bool receive_chunk(struct session *s, uint64_t size);
 WAITS bool receive_nothing(struct session *s, uint64_t size); /* a chunk that nobody wants */
 bool receive_is_endless(const struct session *s, uint64_t size); /* more than is worth draining */
 
-/* session_verify.c */
-bool sender_is_asked(struct session *s);
-/* At MAIL: what DNS alone says of the sender's domain. False: refused, and said. */
-WAITS bool sender_domain_passes(struct session *s);
-/* At RCPT: a refusal that this client has heard at the dot before. False: repeated. */
-WAITS bool sender_passes_again(struct session *s);
-WAITS void sender_verify_start(struct session *s);
-
-/* session_evidence.c: fills tx->evidence and notes in the trail what each piece says, before anybody is asked. */
-WAITS void evidence_fill(struct session *s);
-/* The domain's own SPF record says no, and what it says counts: refused at the dot, mode permitting, without a probe. */
-bool sender_fails_spf(const struct session *s);
-
-/* At the dot. False: refused or deferred, and said. */
-WAITS bool sender_passes(struct session *s);
+/* session_verify.c. False, here and below: refused or deferred, and said. */
+void session_check_begin(struct session *s); /* at MAIL, parsed */
+WAITS bool session_sender_is_allowed(struct session *s);
+/* At RCPT: a refusal that this client has heard at the dot before is repeated. */
+WAITS bool session_sender_passes_again(struct session *s);
+/* At DATA; what is found out already becomes the fault that is said at the dot. */
+WAITS void session_sender_start(struct session *s);
+/* At the dot. */
+WAITS bool session_sender_passes(struct session *s);
 
 /* session_verdict.c: the whole message is here; says 250 or why not, and ends the transaction. */
 WAITS void session_judge(struct session *s);

@@ -50,35 +50,6 @@ WAITS static bool has_room(struct session *s)
 	return false;
 }
 
-/* The operator's own word about this sender or client. */
-WAITS static bool is_allowed(struct session *s)
-{
-	struct transaction *tx = s->tx;
-	struct str why = STR_NONE;
-	if (!s->set->deps.exceptions)
-		return true;
-	const struct address *sender = tx->mail.path.is_null ? NULL : &tx->mail.path.address;
-	enum exception_action action =
-	        exceptions_find(s->set->deps.exceptions, sender, s->client, NULL, &why);
-	if (action == EXCEPTION_NONE)
-		return true;
-	trail_note(&tx->trail, rt_wall(), 0, "exceptions", action == EXCEPTION_REFUSE ? "refused" : "exempt", CAUSE_NONE,
-	           tx->sender, "%.*s", STR_ARG(why));
-	tx->skip = SKIP_EXEMPT;
-	if (action == EXCEPTION_REFUSE)
-		say(s, SAY_REFUSED_BY_RULE, NULL);
-	return action != EXCEPTION_REFUSE;
-}
-
-static void fill_evidence(struct session *s)
-{
-	s->tx->evidence = (struct evidence){
-		.client = s->client,
-		.helo = str_from(s->helo),
-		.is_local_network = s->is_local_network,
-	};
-}
-
 static enum verdict verdict_of(const struct transaction *tx)
 {
 	return str_starts(tx->reply, STR("4")) ? VERDICT_DEFER : VERDICT_REJECT;
@@ -93,8 +64,8 @@ void session_mail(struct session *s, struct str argument)
 		session_clear(s);
 		return;
 	}
-	fill_evidence(s);
-	if (!has_room(s) || !is_allowed(s) || !sender_domain_passes(s)) {
+	session_check_begin(s);
+	if (!has_room(s) || !session_sender_is_allowed(s)) {
 		transaction_end(s, verdict_of(s->tx));
 		return;
 	}

@@ -38,11 +38,6 @@ WAITS static bool complete_postmaster(struct session *s, struct address *a)
 	return true;
 }
 
-static bool is_role(const struct address *a)
-{
-	return str_ieq(a->local, STR("postmaster")) || str_ieq(a->local, STR("abuse"));
-}
-
 /* What we show to servers that refuse <>: they may ask whether it takes mail. */
 static bool is_probe_sender(const struct session *s, const struct address *a)
 {
@@ -58,7 +53,7 @@ static bool is_probe_sender(const struct session *s, const struct address *a)
  * it: such mail goes to the postmaster of the first domain. */
 static bool is_for_the_host(const struct session *s, const struct address *a)
 {
-	bool is_role_here = is_role(a) && str_ieq(a->ascii_domain, s->set->host);
+	bool is_role_here = sender_address_is_role(a) && str_ieq(a->ascii_domain, s->set->host);
 	return is_probe_sender(s, a) || (is_role_here && !domains_is_local(s->set->deps.domains, a->ascii_domain));
 }
 
@@ -119,16 +114,10 @@ WAITS static bool is_ours_to_take(struct session *s, const struct address *a, st
 /* *is_trusted: mail to it is taken whatever the sender. */
 WAITS static bool is_allowed(struct session *s, const struct address *a, struct str text, bool *is_trusted)
 {
-	struct str why = STR_NONE;
-	*is_trusted = is_role(a) && domains_is_local(s->set->deps.domains, a->ascii_domain);
-	if (!s->set->deps.exceptions || *is_trusted)
+	struct sender_check *c = &s->tx->check;
+	if (sender_recipient_is_allowed(c, a, text, domains_is_local(s->set->deps.domains, a->ascii_domain), is_trusted))
 		return true;
-	enum exception_action action = exceptions_find(s->set->deps.exceptions, NULL, (struct ip){0}, a, &why);
-	*is_trusted = action != EXCEPTION_NONE;
-	if (action != EXCEPTION_REFUSE)
-		return true;
-	trail_note(&s->tx->trail, rt_wall(), 0, "exceptions", "refused", CAUSE_POLICY, text, "%.*s", STR_ARG(why));
-	say_rcpt(s, SAY_REFUSED_BY_RULE, text);
+	say(s, c->fault, &c->args);
 	return false;
 }
 
@@ -176,7 +165,7 @@ WAITS static bool take(struct session *s, struct str argument)
 	}
 	struct str text = address_text(&tx->arena, a);
 	if (!is_ours_to_take(s, a, text) || !is_allowed(s, a, text, &is_trusted) ||
-	    (!is_trusted && !sender_passes_again(s)))
+	    (!is_trusted && !session_sender_passes_again(s)))
 		return false;
 	if (!is_listed(tx, text)) {
 		add(tx, &rcpt, text);

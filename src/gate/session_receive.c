@@ -63,7 +63,7 @@ void receive_begin(struct session *s)
 	s->state = SESSION_DATA;
 	s->tx->data_begun = rt_now();
 	s->tx->body = spool_body_new(s->set->deps.spool);
-	sender_verify_start(s);
+	session_sender_start(s);
 }
 
 bool receive_dots(struct session *s)

@@ -45,7 +45,7 @@ static struct str prefix(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	auto_buf struct buf out = {.max = 16384};
-	buf_str(&out, tx->tag);
+	buf_str(&out, tx->check.tag);
 	header_received(&out, &(struct received_args){
 		.helo = str_from(s->helo),
 		.ip = s->client,
@@ -145,7 +145,7 @@ void session_judge(struct session *s)
 	if (tx->has_fault) {
 		say(s, tx->fault, &(struct say_args){.detail = tx->fault_detail});
 		transaction_end(s, verdict_of(tx));
-	} else if (!sender_passes(s)) {
+	} else if (!session_sender_passes(s)) {
 		transaction_end(s, verdict_of(tx));
 	} else {
 		accept_message(s, &header);

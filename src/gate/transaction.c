@@ -59,7 +59,7 @@ void session_clear(struct session *s)
 	spool_body_drop(tx->body);
 	tx->body = NULL;
 	transaction_count_memory(s);
-	ticket_unref(tx->ticket);
+	sender_check_done(&tx->check);
 	arena_done(&tx->arena);
 	free(tx);
 	s->tx = NULL;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known before anybody is asked: is the client one of the domain's own mail servers, does the domain's SPF record
+ * let it send, does its reverse name lead back. A fail of SPF is the domain's own word: refused, and nobody is asked.
+ */
+#include "gate/sender_check.h"
+
+#include "auth/spf_check.h"
+#include "dns/dns.h"
+
+/* The message waits in the client while these are asked; what takes longer is no evidence. */
+#define EVIDENCE_TIME (5 * USEC_S)
+
+static enum evidence_spf evidence_of(enum spf_result result)
+{
+	static const enum evidence_spf table[] = {
+		[SPF_NONE] = EVIDENCE_SPF_NONE,         [SPF_NEUTRAL] = EVIDENCE_SPF_NEUTRAL,
+		[SPF_PASS] = EVIDENCE_SPF_PASS,         [SPF_FAIL] = EVIDENCE_SPF_FAIL,
+		[SPF_SOFTFAIL] = EVIDENCE_SPF_SOFTFAIL, [SPF_TEMPERROR] = EVIDENCE_SPF_TEMPERROR,
+		[SPF_PERMERROR] = EVIDENCE_SPF_PERMERROR,
+	};
+	return table[result];
+}
+
+static const char *consequence(const struct sender_check *c)
+{
+	switch (c->evidence.spf) {
+	case EVIDENCE_SPF_PASS:
+		return "the domain vouches for the client: the larger budget applies";
+	case EVIDENCE_SPF_FAIL:
+		return sender_fails_spf(c) && verify_mode(c->set->deps.verify) == VERIFY_MODE_ENFORCE
+		               ? "refused, and nobody was asked"
+		               : "noted only";
+	default:
+		return "no evidence";
+	}
+}
+
+static void note_spf(struct sender_check *c, const struct spf_answer *a, usec_t took)
+{
+	struct str why = a->problem.n ? a->problem : a->mechanism.n ? a->mechanism : STR("no record");
+	trail_note(c->trail, rt_wall(), took, "spf", spf_result_name(a->result),
+	           a->result == SPF_FAIL ? CAUSE_AUTH_POLICY : CAUSE_NONE, a->domain, "%.*s: %s", STR_ARG(why), consequence(c));
+}
+
+WAITS static void ask_spf(struct sender_check *c)
+{
+	struct spf_answer answer;
+	struct deadline limit;
+	struct err err;
+	usec_t begun = rt_now();
+	const struct spf_query query = {
+		.ip = c->evidence.client, .helo = c->evidence.helo, .receiver = c->set->host, .now = rt_wall(), .has_no_explanation = true,
+		.from = arena_printf(c->arena, "%.*s@%.*s", STR_ARG(c->address->local),
+		                     STR_ARG(c->address->ascii_domain)),
+	};
+	if (c->address->literal.family) /* RFC 7208 4.3: an address literal is no domain */
+		return;
+	deadline_push(&limit, EVIDENCE_TIME, "SPF");
+	if (spf_check(c->set->deps.resolver, &query, c->arena, &answer, &err)) {
+		c->evidence.spf = evidence_of(answer.result);
+		note_spf(c, &answer, rt_now() - begun);
+	}
+	deadline_pop(&limit);
+}
+
+/* Beside SPF: a child, as neither should wait for the other. */
+WAITS static void ask_iprev(void *arg)
+{
+	struct sender_check *c = arg;
+	enum dns_outcome outcome;
+	struct deadline limit;
+	struct str name;
+	struct err err;
+	deadline_push(&limit, EVIDENCE_TIME, "reverse DNS");
+	if (dns_iprev(c->set->deps.resolver, c->evidence.client, c->arena, &outcome, &name, &err)) {
+		c->evidence.iprev = outcome == DNS_FOUND ? EVIDENCE_IPREV_PASS
+		                        : outcome == DNS_TEMPORARY || outcome == DNS_BOGUS ? EVIDENCE_IPREV_TEMPERROR
+		                                                                            : EVIDENCE_IPREV_FAIL;
+		trail_note(c->trail, rt_wall(), 0, "iprev",
+		           outcome == DNS_FOUND ? "pass" : c->evidence.iprev == EVIDENCE_IPREV_FAIL ? "fail" : "temperror",
+		           CAUSE_NONE, name, "%s", outcome == DNS_FOUND ? "the client's name leads back to it" : "noted only");
+	}
+	deadline_pop(&limit);
+}
+
+WAITS static void ask_own_mx(struct sender_check *c)
+{
+	struct err err;
+	if (!verify_is_own_mx(c->set->deps.verify, c->address->ascii_domain, c->evidence.client,
+	                      &c->evidence.is_own_mx, &err))
+		c->evidence.is_own_mx = false;
+	if (c->evidence.is_own_mx)
+		trail_note(c->trail, rt_wall(), 0, "own-mx", "yes", CAUSE_NONE, c->address->ascii_domain,
+		           "the client is a mail server of the domain: the larger budget applies");
+}
+
+void evidence_fill(struct sender_check *c)
+{
+	struct group children;
+	struct err err;
+	if (c->evidence.client.family == 0) /* a policy client need not know */
+		return;
+	ask_own_mx(c); /* its answers are in the cache since MAIL */
+	group_init(&children, "evidence");
+	if (c->set->conf->spf != GATE_SPF_OFF) {
+		group_go(&children, "iprev", ask_iprev, c, &err);
+		ask_spf(c);
+	}
+	group_wait(&children, &err);
+	group_done(&children);
+}
+
+bool sender_fails_spf(const struct sender_check *c)
+{
+	return c->evidence.spf == EVIDENCE_SPF_FAIL && c->set->conf->spf == GATE_SPF_REFUSE &&
+	       !c->evidence.is_own_mx;
+}
