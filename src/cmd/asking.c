@@ -2,6 +2,7 @@
 /* Where a verb's DNS answers come from: the network, --dns, or a batch line's own script. */
 #include "cmd/asking.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,14 +30,14 @@ void asking_close(struct asking *a)
 	conf_unref(a->conf);
 }
 
-static bool script_read(const char *path, struct buf *out, struct err *err)
+bool asking_script_read(const char *path, struct buf *out, struct err *err)
 {
 	char piece[2048];
 	size_t n;
 	FILE *f = fopen(path, "re");
 
 	if (!f)
-		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: cannot be read", path);
+		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: %s", path, strerror(errno));
 	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
 		buf_add(out, piece, n);
 	fclose(f);
@@ -49,7 +50,7 @@ static bool network_open(struct asking *a, struct err *err)
 
 	if (a->network)
 		return true;
-	if (a->cmd->dns_file && !script_read(a->cmd->dns_file, &script, err))
+	if (a->cmd->dns_file && !asking_script_read(a->cmd->dns_file, &script, err))
 		return false;
 	a->network = a->cmd->dns_file ? resolver_open_script(&a->dns, buf_view(&script), err) : resolver_open(&a->dns, err);
 	return a->network != NULL;

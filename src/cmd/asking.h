@@ -19,6 +19,8 @@ WAITS void asking_close(struct asking *a);
 /* The resolver of a batch line's member "dns", of --dns, or the network. Give it back with asking_done. */
 WAITS bool asking_resolver(struct asking *a, const json_t *line, struct resolver **out, struct err *err);
 WAITS void asking_done(struct asking *a, struct resolver *r);
+/* The text of a file of DNS answers, at most 16 MiB. */
+bool asking_script_read(const char *path, struct buf *out, struct err *err);
 /* --now, else the clock. */
 bool asking_now(const struct cmd *c, struct wall *out);
 /* The lines of a text as a JSON list. */

@@ -28,7 +28,7 @@ struct cmd {
 	const char *min_rsa_bits, *spf, *dkim, *psl; /* of those that judge */
 	bool allow_sha1;
 	const char *file, *stage, *mx, *rules, *reader; /* of explain */
-	bool wants_list, wants_letter, wants_html;
+	bool wants_list, wants_letter, wants_html, wants_check;
 	bool take_over, print_sample, apply;
 	const char **words;      /* behind the verb */
 	int n;

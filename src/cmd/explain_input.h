@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "cause/rules.h"
 
 enum explain_speaker {
 	SPEAKER_UNKNOWN,      /* a bare reply */
@@ -18,7 +19,12 @@ struct explain_input {
 	enum explain_speaker speaker;
 	struct str logger;    /* "Postfix", … ; empty: no log line */
 	struct str host;      /* the other server's name or address, where the line has it */
+	struct str sender;    /* empty: the line does not have it */
 	struct str recipient;
+	struct str helo;      /* what the client of a refusing server said */
+	struct str when;      /* as the line writes it */
+	enum cause_stage stage;
+	bool is_temporary, is_permanent; /* the line says so where the reply has no code */
 };
 /* A folded line may come with its line ends. */
 void explain_input_read(struct str text, struct explain_input *out);

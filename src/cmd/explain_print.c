@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An explanation as a screen, a letter, a page and JSON. */
+/* An explanation as a screen and as JSON; the vocabulary. */
 #include "cmd/explain_print.h"
 
-#include "cause/advice.h"
-
-#define TYPED "4.5.1 and the like are enhanced codes (class.subject.detail), not the reply code 451; people often type one for the other. Look at the original reply for three digits."
+const char explain_typed_words[] = "4.5.1 and the like are enhanced codes (class.subject.detail), not the reply code 451; people often type one for the other. Look at the original reply for three digits.";
 
 static void member_text(struct buf *out, const char *name, struct str value)
 {
@@ -18,6 +16,104 @@ static void member_text(struct buf *out, const char *name, struct str value)
 static struct str enhanced_text(const struct classification *c, char text[16])
 {
 	return c->enhanced.class ? enhanced_code_text(c->enhanced, text) : STR_NONE;
+}
+
+void explain_printable(struct str s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t n = str_utf8_next(str_skip(s, i));
+		bool is_c1 = n == 2 && (unsigned char)s.p[i] == 0xC2 && (unsigned char)s.p[i + 1] < 0xA0;
+		if (s.p[i] == '\t' || s.p[i] == '\n' || (n == 1 && s.p[i] == '\r'))
+			buf_char(out, s.p[i] == '\n' ? '\n' : ' ');
+		else if (n == 0 || is_c1 || (n == 1 && ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)))
+			buf_escaped(out, str_slice(s, i, i + 1));
+		else
+			buf_str(out, str_slice(s, i, i + n));
+		i += n > 0 && !is_c1 ? n : 1;
+	}
+}
+
+/* What the checks that belong to a step of the advice leave of it. */
+enum step_left { STEP_TO_DO, STEP_DONE, STEP_REPLACED };
+
+static enum step_left step_left(const struct explain_checks *checks, unsigned step)
+{
+	unsigned passed = 0, unknown = 0;
+
+	for (size_t i = 0; checks && i < checks->n; i++) {
+		const struct explain_check *k = &checks->check[i];
+		if (k->step != step)
+			continue;
+		if (k->state == STATE_FAIL)
+			return STEP_REPLACED; /* the fix is more exact than the advice */
+		passed += k->state == STATE_PASS;
+		unknown += k->state == STATE_UNKNOWN;
+	}
+	return passed > 0 && unknown == 0 ? STEP_DONE : STEP_TO_DO;
+}
+
+/* Whether everything that bears on the cause could be looked at and is fine here. */
+static bool is_clean(const struct explain_checks *checks)
+{
+	for (size_t i = 0; checks && i < checks->n; i++)
+		if (checks->check[i].state != STATE_PASS)
+			return false;
+	return checks && checks->n > 0;
+}
+
+static size_t take_fixes(const struct explain_checks *checks, enum check_state state, struct explain_step *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; checks && i < checks->n; i++)
+		if (checks->check[i].state == state && checks->check[i].fix.n > 0)
+			out[n++] = (struct explain_step){.text = checks->check[i].fix};
+	return n;
+}
+
+size_t explain_steps(const struct explanation *e, struct explain_step out[EXPLAIN_STEPS_MAX])
+{
+	const struct advice *a = cause_advice(e->what.cause);
+	size_t n = take_fixes(e->checks, STATE_FAIL, out);
+
+	if (is_clean(e->checks))
+		out[n++] = (struct explain_step){.text = STR("What can be checked from here is fine; `--check --letter` writes to their postmaster what was ruled out.")};
+	for (unsigned i = 0; i < ADVICE_STEPS && a->steps[i]; i++)
+		if (step_left(e->checks, i + 1) == STEP_TO_DO)
+			out[n++] = (struct explain_step){.text = str_from(a->steps[i])};
+	n += take_fixes(e->checks, STATE_UNKNOWN, out + n);
+	for (unsigned i = 0; i < ADVICE_STEPS && a->steps[i]; i++)
+		if (step_left(e->checks, i + 1) == STEP_DONE)
+			out[n++] = (struct explain_step){.text = str_from(a->steps[i]), .is_done = true};
+	return n;
+}
+
+static void steps_json(const struct explanation *e, struct buf *out)
+{
+	struct explain_step steps[EXPLAIN_STEPS_MAX];
+	size_t n = explain_steps(e, steps);
+
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_char(out, ',');
+		buf_json(out, steps[i].text);
+	}
+}
+
+static void checks_json(const struct explanation *e, struct buf *out)
+{
+	if (!e->checks)
+		return;
+	buf_str(out, STR(",\"checks\":["));
+	for (size_t i = 0; i < e->checks->n; i++) {
+		const struct explain_check *k = &e->checks->check[i];
+		buf_printf(out, "%s{\"id\":\"%s\",\"state\":\"%s\"", i > 0 ? "," : "", check_id_name(k->id), check_state_name(k->state));
+		member_text(out, "subject", k->subject);
+		member_text(out, "text", k->text);
+		member_text(out, "fix", k->fix);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
 }
 
 void explain_members(const struct explanation *e, struct buf *out)
@@ -46,15 +142,12 @@ void explain_members(const struct explanation *e, struct buf *out)
 	member_text(out, "means", str_from(a->means));
 	buf_str(out, STR(",\"do\":["));
 	if (c->is_typed_code) {
-		buf_json(out, STR(TYPED));
+		buf_json(out, str_from(explain_typed_words));
 		buf_char(out, ',');
 	}
-	for (size_t i = 0; i < ADVICE_STEPS && a->steps[i]; i++) {
-		if (i > 0)
-			buf_char(out, ',');
-		buf_json(out, str_from(a->steps[i]));
-	}
+	steps_json(e, out);
 	buf_char(out, ']');
+	checks_json(e, out);
 	member_text(out, "stage", c->stage == CAUSE_AT_UNKNOWN ? STR_NONE : cause_stage_name(c->stage));
 	member_text(out, "link", c->link);
 	member_text(out, "ip", c->ip);
@@ -62,7 +155,7 @@ void explain_members(const struct explanation *e, struct buf *out)
 	member_text(out, "tag", c->tag);
 }
 
-static const char *owner_words(enum cause_owner owner)
+const char *explain_owner_words(enum cause_owner owner)
 {
 	switch (owner) {
 	case OWNER_AUTHOR: return "who wrote and sent the mail";
@@ -77,7 +170,7 @@ static const char *owner_words(enum cause_owner owner)
 	return "not clear from this reply";
 }
 
-static const char *role_words(enum cause_owner owner)
+const char *explain_role_words(enum cause_owner owner)
 {
 	switch (owner) {
 	case OWNER_AUTHOR: return "At home or in an office: you can mend this yourself. Administrators: pass it to the author.";
@@ -92,7 +185,7 @@ static const char *role_words(enum cause_owner owner)
 	return "Sending administrator: read on below.";
 }
 
-static void add_speaker(const struct explanation *e, struct buf *out)
+void explain_speaker_words(const struct explanation *e, struct buf *out)
 {
 	struct str host = e->what.host.n ? e->what.host : e->from.host;
 
@@ -114,7 +207,7 @@ static void add_speaker(const struct explanation *e, struct buf *out)
 		buf_printf(out, " (stage: %.*s)", STR_ARG(cause_stage_name(e->what.stage)));
 }
 
-static void add_wait(const struct classification *c, struct buf *out)
+void explain_wait_words(const struct classification *c, struct buf *out)
 {
 	char text[32];
 	usec_t wait = c->retry_after_s ? (usec_t)c->retry_after_s * USEC_S : cause_get(c->cause)->wait;
@@ -136,11 +229,25 @@ static void row(struct buf *out, const char *name)
 	buf_printf(out, "%-13s", name);
 }
 
+static void checks_print(const struct explanation *e, struct buf *out)
+{
+	if (!e->checks)
+		return;
+	buf_str(out, e->checks->n > 0 ? STR("\n\nChecked\n") : STR("\n\nChecked      nothing: for this cause there is nothing to look at from here\n"));
+	for (size_t i = 0; i < e->checks->n; i++) {
+		const struct explain_check *k = &e->checks->check[i];
+		buf_printf(out, "  %s %-11s", check_mark(k->state), check_id_name(k->id));
+		explain_printable(k->text, out);
+		buf_char(out, '\n');
+	}
+}
+
 void explain_screen(const struct explanation *e, struct buf *out)
 {
 	const struct classification *c = &e->what;
 	const struct advice *a = cause_advice(c->cause);
 	const char *mark = c->cause == CAUSE_UNKNOWN ? "?" : c->is_temporary ? "✓" : "✖";
+	struct explain_step steps[EXPLAIN_STEPS_MAX];
 	char enhanced[16];
 
 	buf_printf(out, "%s%s %s%s", e->has_colour ? (c->is_temporary ? "\033[33m" : "\033[31m") : "", mark,
@@ -155,20 +262,25 @@ void explain_screen(const struct explanation *e, struct buf *out)
 	buf_printf(out, "%s\n", a->means);
 	if (c->is_typed_code) {
 		row(out, "Careful");
-		buf_str(out, STR(TYPED "\n"));
+		buf_printf(out, "%s\n", explain_typed_words);
 	}
 	row(out, "Said by");
-	add_speaker(e, out);
+	explain_speaker_words(e, out);
 	buf_char(out, '\n');
 	row(out, "To mend");
-	buf_printf(out, "%s\n", owner_words(c->owner));
+	buf_printf(out, "%s\n", explain_owner_words(c->owner));
 	row(out, "");
-	buf_printf(out, "%s\n", role_words(c->owner));
+	buf_printf(out, "%s\n", explain_role_words(c->owner));
 	row(out, "Wait or act");
-	add_wait(c, out);
-	buf_str(out, STR("\nNow\n"));
-	for (size_t i = 0; i < ADVICE_STEPS && a->steps[i]; i++)
-		buf_printf(out, "  %zu. %s\n", i + 1, a->steps[i]);
+	explain_wait_words(c, out);
+	checks_print(e, out);
+	buf_str(out, e->checks ? STR("\nNow\n") : STR("\n\nNow\n"));
+	size_t n = explain_steps(e, steps);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "  %zu. ", i + 1);
+		explain_printable(steps[i].text, out);
+		buf_str(out, steps[i].is_done ? STR(" (checked: fine)\n") : STR("\n"));
+	}
 	if (c->link.n || c->tag.n || c->ip.n) {
 		row(out, "Found in it");
 		struct str found[] = {c->link, c->tag, c->ip};
@@ -181,63 +293,6 @@ void explain_screen(const struct explanation *e, struct buf *out)
 	row(out, "Sure");
 	buf_printf(out, "%u %% (rule %.*s)%s\n", c->confidence, STR_ARG(c->rule),
 	           c->stage == CAUSE_AT_UNKNOWN && c->confidence < 80 ? "; knowing the stage would help: --stage rcpt" : "");
-}
-
-void explain_letter(const struct explanation *e, struct wall now, struct buf *out)
-{
-	const struct classification *c = &e->what;
-	char when[WALL_FORMAT_MAX];
-	struct str host = c->host.n ? c->host : e->from.host;
-
-	buf_printf(out, "Subject: Mail %s by your server: %s\n\nDear postmaster,\n\n", c->is_temporary ? "deferred" : "refused",
-	           cause_get(c->cause)->meaning);
-	buf_str(out, STR("your server answered mail of ours with\n\n    "));
-	buf_escaped(out, str_slice(e->from.reply, 0, 900));
-	buf_printf(out, "\n\nWritten at    %.*s\n", STR_ARG(wall_rfc5322(now, when)));
-	if (host.n)
-		buf_printf(out, "Your host     %.*s\n", STR_ARG(host));
-	if (c->ip.n)
-		buf_printf(out, "Address named %.*s\n", STR_ARG(c->ip));
-	if (e->from.recipient.n)
-		buf_printf(out, "Recipient     %.*s\n", STR_ARG(e->from.recipient));
-	if (c->stage != CAUSE_AT_UNKNOWN)
-		buf_printf(out, "Stage         %.*s\n", STR_ARG(cause_stage_name(c->stage)));
-	buf_printf(out, "\nWe read it as: %s\n\nOn our side we have gone through this list (please strike what you have not done before sending):\n",
-	           cause_advice(c->cause)->means);
-	for (size_t i = 0; i < ADVICE_STEPS && cause_advice(c->cause)->steps[i]; i++)
-		buf_printf(out, "  - %s\n", cause_advice(c->cause)->steps[i]);
-	buf_printf(out, "\nCould you tell us what your server found%s? The times of our attempts and the full dialogue are at hand.\n\nKind regards\n",
-	           c->owner == OWNER_RECEIVING_HOST ? ", and whether it is being mended" : " and what it expects of us");
-}
-
-static void html_text(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		switch (s.p[i]) {
-		case '<': buf_str(out, STR("&lt;")); break;
-		case '>': buf_str(out, STR("&gt;")); break;
-		case '&': buf_str(out, STR("&amp;")); break;
-		case '"': buf_str(out, STR("&quot;")); break;
-		default: buf_char(out, s.p[i]);
-		}
-	}
-}
-
-void explain_html(const struct explanation *e, struct buf *out)
-{
-	struct explanation plain = *e;
-	struct buf screen;
-
-	plain.has_colour = false;
-	buf_init(&screen, 65536);
-	explain_screen(&plain, &screen);
-	buf_printf(out, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>%s</title>\n<h1>%s</h1>\n<blockquote>",
-	           cause_get(e->what.cause)->name, cause_get(e->what.cause)->meaning);
-	html_text(out, e->from.reply);
-	buf_str(out, STR("</blockquote>\n<pre style=\"white-space:pre-wrap\">"));
-	html_text(out, buf_view(&screen));
-	buf_str(out, STR("</pre>\n</html>\n"));
-	buf_done(&screen);
 }
 
 void explain_list(struct buf *out)

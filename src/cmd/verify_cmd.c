@@ -4,22 +4,13 @@
 
 #include "base/auto.h"
 #include "cmd/ask.h"
+#include "cmd/asking.h"
 #include "cmd/batch.h"
 #include "cmd/daemon_conf.h"
+#include "cmd/verify_alone.h"
 #include "cmd/verify_print.h"
 #include "control/control.h"
 
-/* What one verification without a daemon needs. */
-struct alone {
-	struct verify_conf conf;
-	struct ip_set test_networks; /* what conf.dial_networks points to when it is not the configuration's */
-	struct dns_conf dns;
-	struct group root;
-	struct tls_context *tls;
-	struct resolver *resolver;
-	struct store *store;
-	struct verify *verify;
-};
 struct verifying {
 	struct cmd *cmd;
 	struct conf *conf;
@@ -29,73 +20,17 @@ struct verifying {
 	int status;
 };
 
-/* --dns with a port names a test set-up: loopback may be dialled there, as the lab's configuration allows. */
-static bool test_network_allow(struct alone *a, struct err *err)
+WAITS static bool ask_alone(const struct verifying *v, const struct address *address, struct str dns_script,
+                            int64_t port, struct arena *arena, struct verify_answer *out, struct err *err)
 {
-	struct ip_set *set = &a->test_networks;
-	char text[IP_TEXT_MAX + 4];
-
-	for (size_t i = 0; i < a->conf.dial_networks.n; i++) {
-		if (!ip_set_add(set, ip_net_text(a->conf.dial_networks.nets[i], text), err))
-			return false;
-	}
-	if (!ip_set_add(set, STR("127.0.0.0/8"), err))
-		return false;
-	a->conf.dial_networks = *set;
-	return true;
-}
-
-static bool alone_open(struct alone *a, const struct verifying *v, struct str dns_script, int64_t port, struct err *err)
-{
-	struct verify_deps deps;
-
-	*a = (struct alone){0};
-	group_init(&a->root, "verify");
-	a->conf = *(const struct verify_conf *)conf_get(v->conf, &verify_section);
-	a->dns = *(const struct dns_conf *)conf_get(v->conf, &dns_section);
-	if (v->cmd->timeout > 0)
-		a->conf.work = a->conf.wait = v->cmd->timeout;
-	if (a->conf.wait < a->conf.work)
-		a->conf.wait = a->conf.work;
-	a->conf.mode = VERIFY_MODE_ENFORCE;
-	if (v->cmd->resolver)
-		a->dns.resolver = str_from(v->cmd->resolver);
-	if (port > 0)
-		a->conf.port = port;
-	if (dns_script.n > 0 && port > 0 && !test_network_allow(a, err))
-		return false;
-	a->resolver = dns_script.n > 0 ? resolver_open_script(&a->dns, dns_script, err) : resolver_open(&a->dns, err);
-	a->store = a->resolver ? store_open(NULL, NULL, err) : NULL;
-	a->tls = a->store ? tls_client_context(err) : NULL;
-	if (!a->tls)
-		return false;
-	deps = (struct verify_deps){.resolver = a->resolver, .store = a->store, .tls = a->tls,
-	                            .host = daemon_host(v->conf)};
-	return verify_open(&a->conf, &deps, &a->verify, err);
-}
-
-WAITS static void alone_close(struct alone *a)
-{
-	group_cancel(&a->root);
-	verify_close(a->verify);
-	group_done(&a->root);
-	if (a->store)
-		store_close(a->store);
-	resolver_close(a->resolver);
-	tls_context_unref(a->tls);
-	ip_set_done(&a->test_networks);
-}
-
-WAITS static bool verify_alone(const struct verifying *v, const struct address *address, struct str dns_script,
-                               int64_t port, struct arena *arena, struct verify_answer *out, struct err *err)
-{
-	struct alone *a = arena_new(arena, struct alone);
+	struct verify_alone *a = arena_new(arena, struct verify_alone);
 	struct evidence nobody = {0};
-	bool ok = alone_open(a, v, dns_script, port, err) && verify_address(a->verify, address, &nobody, out, err);
+	bool ok = verify_alone_open(a, v->cmd, v->conf, dns_script, port, err) &&
+	          verify_address(a->verify, address, &nobody, out, err);
 
 	if (ok)
 		out->dialogue = arena_str(arena, out->dialogue);
-	alone_close(a);
+	verify_alone_close(a);
 	return ok;
 }
 
@@ -138,25 +73,11 @@ WAITS static bool verify_line(void *arg, const json_t *line, struct buf *out, st
 		return err_context(err, "address");
 	if (!script && !port && v->has_daemon)
 		return daemon_line(v, text, out, err);
-	if (!verify_alone(v, &address, script ? str_from(script) : STR_NONE, port ? json_integer_value(port) : 0, &arena,
+	if (!ask_alone(v, &address, script ? str_from(script) : STR_NONE, port ? json_integer_value(port) : 0, &arena,
 	                  &answer, err))
 		return false;
 	verify_answer_members(&answer, out);
 	return true;
-}
-
-static bool dns_file_read(struct cmd *c, struct buf *out, struct err *err)
-{
-	char piece[2048];
-	size_t n;
-	FILE *f = fopen(c->dns_file, "re");
-
-	if (!f)
-		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: cannot be read", c->dns_file);
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_add(out, piece, n);
-	fclose(f);
-	return buf_ok(out) || err_perm(err, CAUSE_LOCAL_ERROR, "%s: over 16 MiB", c->dns_file);
 }
 
 WAITS static int verify_one(struct verifying *v)
@@ -178,9 +99,9 @@ WAITS static int verify_one(struct verifying *v)
 	if (!c->dns_file && !c->resolver && !c->port &&
 	    control_ask(v->socket_path, words, 2, c->as_json, &v->out, &status, &err))
 		return status;
-	if (c->dns_file && !dns_file_read(c, &script, &err))
+	if (c->dns_file && !asking_script_read(c->dns_file, &script, &err))
 		return cmd_fail_err(EXIT_NO_INPUT, &err);
-	if (!verify_alone(v, &address, buf_view(&script), (int64_t)port, c->arena, &answer, &err))
+	if (!ask_alone(v, &address, buf_view(&script), (int64_t)port, c->arena, &answer, &err))
 		return cmd_fail_err(EXIT_UNKNOWN, &err);
 	return verify_answer_print(words[1], &answer, c->as_json, &v->out);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The leaves of a message, decoded (RFC 2045, 2046), lenient: reports are old, broken and cut short. */
 #include "mail/bounce.h"
+#include "mail/charset.h"
 #include "mail/header.h"
 
 struct open_part {
@@ -161,6 +162,9 @@ static void read_part(struct arena *arena, struct open_part *p, struct open_part
 			return;
 		type = STR("text/plain"); /* a broken one is still readable */
 	}
+	/* What is nested has charsets of its own. */
+	if (!str_starts(type, STR("message/rfc822")))
+		body = charset_to_utf8(arena, charset_of(content), body);
 	add_leaf(out, type, body);
 	/* A report may travel inside a message that somebody forwarded. */
 	if (str_starts(type, STR("message/rfc822")) && p->depth < BOUNCE_DEPTH && *n < BOUNCE_PARTS &&
