@@ -22,12 +22,20 @@ struct state {
 	char said[127];
 };
 
+static struct metric *opened(enum breaker_why why)
+{
+	return metric_counter("postern_verify_breaker_opened_total", "why", breaker_why_name(why),
+	                      "MX operators that are left alone because of what they said");
+}
+
 bool breaker_open(struct breaker *b, struct store *store, struct err *err)
 {
 	struct table *t = store_table(store, "verify_operator", OPERATORS_MAX, err);
 	if (!t)
 		return false;
 	b->operators = t;
+	for (int why = BREAKER_BLOCKED; why <= BREAKER_OPT_OUT; why++)
+		opened((enum breaker_why)why);
 	return true;
 }
 
@@ -116,8 +124,7 @@ static void alert(struct str mx_operator, enum breaker_why why, struct str said,
 	char text[WALL_FORMAT_MAX];
 	log_event(LOG_WARN_, "verify_breaker_open", LOG_S("operator", mx_operator), LOG_C("why", breaker_why_name(why)),
 	          LOG_S("until", wall_rfc3339(until, text)), LOG_S("said", said));
-	metric_inc(metric_counter("postern_verify_breaker_opened_total", "why", breaker_why_name(why),
-	                          "MX operators that are left alone because of what they said"));
+	metric_inc(opened(why));
 }
 
 bool breaker_trip(struct breaker *b, struct str mx_operator, enum breaker_why why, struct str said, usec_t open, struct wall now)
