@@ -138,8 +138,12 @@ static void say_exists(const struct check_world *w, const struct verify_answer *
 
 static void say_trouble(const struct check_world *w, const struct verify_answer *a, struct explain_check *k)
 {
-	bool is_dead = a->class == VERIFY_CLASS_NO_ANSWER;
+	bool is_dead = a->class == VERIFY_CLASS_NO_ANSWER && a->dns == VERIFY_DNS_OK && a->cause == CAUSE_NETWORK;
 
+	if (a->dns == VERIFY_DNS_TEMPORARY) {
+		check_set(w, k, STATE_UNKNOWN, "the DNS of %.*s did not answer, so nobody was asked", STR_ARG(w->facts->sender_domain));
+		return;
+	}
 	check_set(w, k, is_dead ? STATE_FAIL : STATE_UNKNOWN, "the mail server of %.*s %s%s%s", STR_ARG(w->facts->sender_domain),
 	          a->verdict == VERIFY_BLOCKED ? "refuses to talk to this host" : is_dead ? "does not answer" : "does not say just now",
 	          a->said[0] ? ": " : "", a->said);
