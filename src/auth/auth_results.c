@@ -63,6 +63,7 @@ static bool is_plain(struct str s)
 static void property(struct buf *out, const char *name, struct str value)
 {
 	value = str_slice(value, 0, VALUE_MAX_);
+	bool is_utf8 = str_is_utf8(value);
 	if (value.n == 0)
 		return;
 	space(out, strlen(name) + value.n + 3);
@@ -77,7 +78,7 @@ static void property(struct buf *out, const char *name, struct str value)
 		if (c == '"' || c == '\\')
 			buf_char(out, '\\');
 		if (c >= ' ' && c != 127)
-			buf_char(out, (char)c);
+			buf_char(out, c >= 128 && !is_utf8 ? '?' : (char)c);
 	}
 	buf_char(out, '"');
 }
@@ -133,8 +134,9 @@ void auth_results_write(const struct auth_results *r, struct buf *out)
 		write_dmarc(r->dmarc, out);
 	if (r->arc) {
 		method(out, "arc", arc_cv_name(r->arc->cv));
+		if (r->arc->domain.n > 0) /* no property of RFC 8617 10 says who sealed last, so it is a comment; the name was checked */
+			buf_printf(out, " (i=%u sealed by %.*s)", r->arc->sets, STR_ARG(r->arc->domain));
 		reason(out, r->arc->reason);
-		property(out, "header.d", r->arc->domain);
 	}
 	if (r->has_iprev) {
 		method(out, "iprev", auth_iprev_name(r->iprev));

@@ -4,6 +4,7 @@
 
 #include "auth/spf_macro.h"
 #include "auth/spf_record.h"
+#include "mail/address.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -555,6 +556,14 @@ WAITS static bool check_host(struct evaluation *e, struct str domain, enum spf_r
 	return evaluate(e, &record, result, err);
 }
 
+static bool has_high_byte(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
 /* 2.4, 4.3: the null sender is postmaster at the HELO name, and an empty local part is postmaster too. */
 static void set_identity(struct evaluation *e)
 {
@@ -562,9 +571,12 @@ static void set_identity(struct evaluation *e)
 	size_t at = str_rfind_char(q->from, '@');
 	struct str domain = q->from.n == 0 ? q->helo : at < q->from.n ? str_skip(q->from, at + 1) : q->from;
 	struct str local = at < q->from.n ? str_slice(q->from, 0, at) : STR_NONE;
+	struct err ignored;
 
 	if (str_ends(domain, STR(".")))
 		domain.n--;
+	if (has_high_byte(domain)) /* 4.3, RFC 8616 4: A-labels; what cannot be made into one is no domain name */
+		domain_to_ascii(e->arena, domain, &domain, &ignored);
 	e->answer->is_helo = q->from.n == 0;
 	e->answer->domain = arena_lower(e->arena, domain);
 	e->values = (struct spf_macro_values){

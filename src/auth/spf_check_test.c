@@ -28,6 +28,8 @@ static const char script[] =
 	"[\"mx.ptr.example\",\"A\",\"198.51.100.7\"],"
 	"[\"nullmx.example\",\"TXT\",\"v=spf1 mx -all\"],[\"nullmx.example\",\"MX\",[0,\".\"]],"
 	"[\"helo.example\",\"TXT\",\"v=spf1 a -all\"],[\"helo.example\",\"A\",\"192.0.2.1\"],"
+	"[\"xn--bcher-kva.example\",\"TXT\",\"v=spf1 exists:%{o}.%{d}.h.example -all\"],"
+	"[\"xn--bcher-kva.example.xn--bcher-kva.example.h.example\",\"A\",\"127.0.0.2\"],"
 	"[\"six.example\",\"TXT\",\"v=spf1 ip6:2001:db8::/32 -all\"]]";
 
 static const struct {
@@ -63,6 +65,10 @@ static const struct {
 	{"192.0.2.2", "", "HELO.example.", SPF_FAIL, "-all"},
 	{"192.0.2.2", "", "helo", SPF_NONE, ""},
 	{"::ffff:192.0.2.9", "joe@a.example", "x.example", SPF_PASS, "ip4:192.0.2.0/24"},
+	{"192.0.2.9", "joe@b\xc3\xbc" "cher.example", "x.example", SPF_PASS, "exists:%{o}.%{d}.h.example"},
+	{"192.0.2.9", "joe@B\xc3\x9c" "CHER\xe3\x80\x82" "example", "x.example", SPF_PASS, "exists:%{o}.%{d}.h.example"},
+	{"192.0.2.9", "", "b\xc3\xbc" "cher.example", SPF_PASS, "exists:%{o}.%{d}.h.example"},
+	{"192.0.2.9", "joe@b\xfc" "cher.example", "x.example", SPF_NONE, ""},
 	{"2001:db8::5", "joe@six.example", "x.example", SPF_PASS, "ip6:2001:db8::/32"},
 	{"192.0.2.9", "joe@six.example", "x.example", SPF_FAIL, "-all"},
 };

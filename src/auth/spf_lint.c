@@ -238,15 +238,25 @@ WAITS static bool lint_include(struct linting *l, const struct spf_term *term, s
 {
 	if (is_loop(l, name)) {
 		l->out->nodes[node].note = "loop";
+		l->is_open = true;
 		tell_loop(l, term, name);
 		return true;
 	}
 	note_twice(l, term, name);
 	if (l->depth + 1 >= DEPTH_MAX || l->out->n_nodes >= LINT_NODES_MAX - 1) {
 		l->out->nodes[node].note = "too deep, not followed";
+		l->is_open = true;
 		return true;
 	}
-	return descend(l, term, name, node, err);
+	size_t nets = l->n_nets;
+	bool was_counted = !l->cannot_flatten && !l->is_open && !l->out->is_unknown;
+	if (!descend(l, term, name, node, err))
+		return false;
+	bool is_counted = was_counted && !l->cannot_flatten && !l->is_open && !l->out->is_unknown && nets < LINT_NETS_MAX;
+	if (l->depth == 0 && term->kind == SPF_INCLUDE && l->out->nodes[node].record.n > 0 && l->n_nets == nets && is_counted)
+		lint_add(l, "SPF061", INFO, term->at, term->text.n, "%.*s allows nobody; without it the record means the same and costs %u "
+		         "look-ups less", STR_ARG(term->text), l->out->nodes[node].lookups);
+	return true;
 }
 
 /* --- terms --- */
@@ -297,8 +307,10 @@ WAITS static bool lint_cost(struct linting *l, const struct spf_term *term, stru
 	l->depth++;
 	size_t node = node_add(l, term->text, STR_NONE);
 	l->depth--;
-	if (node == parent)
-		return true; /* more nodes than anybody reads */
+	if (node == parent) { /* more nodes than anybody reads */
+		l->is_open = true;
+		return true;
+	}
 	l->out->nodes[node].lookups = 1;
 	bool ok = lint_asking(l, term, domain, node, err);
 	l->out->nodes[parent].lookups += l->out->nodes[node].lookups;
@@ -350,6 +362,7 @@ WAITS static bool walk(struct linting *l, struct str domain, struct str record, 
 		if (fault.n > 0)
 			continue;
 		is_over = is_over || term.kind == SPF_ALL;
+		l->is_open = l->is_open || (term.kind == SPF_ALL && term.qualifier == '+');
 		if (term.kind == SPF_REDIRECT)
 			redirect = term;
 		if ((!is_over || term.kind == SPF_EXP) && !lint_term(l, &term, domain, node, err)) /* exp= may stand anywhere (6) */
@@ -492,6 +505,24 @@ static void lint_sum(struct linting *l)
 	lint_flatten(l);
 }
 
+/* RFC 7208 3.1: the type SPF is no longer asked for by anybody. Name servers that do not know it are none of our business. */
+WAITS static bool lint_old_type(struct linting *l, struct err *err)
+{
+	const struct spf_lint *o = l->out;
+	const struct dns_answer *a;
+	bool is_same = false;
+
+	if (!dns_lookup(l->resolver, o->domain, DNS_SPF, &a, err))
+		return false;
+	for (size_t i = 0; a->outcome == DNS_FOUND && i < a->n; i++)
+		is_same = is_same || str_eq(a->records[i].text, o->record);
+	if (a->outcome == DNS_FOUND)
+		lint_add(l, "SPF003", INFO, SPF_NOWHERE, 0, "a record of the type SPF (99) is left over%s; nobody asks for it, remove it "
+		         "(RFC 7208 3.1)", is_same ? "" : ", which says something else");
+	dns_answer_release(a);
+	return true;
+}
+
 WAITS static bool lint_domain_record(struct linting *l, struct err *err)
 {
 	const struct dns_answer *a;
@@ -533,7 +564,7 @@ bool spf_lint(struct resolver *r, struct str domain, struct str record, struct a
 			return false;
 		lint_sum(&l);
 	}
-	if (answer.domain.n > 0 && (!lint_dmarc(&l, err) || !lint_domain_mail(&l, err)))
+	if (answer.domain.n > 0 && (!lint_old_type(&l, err) || !lint_dmarc(&l, err) || !lint_domain_mail(&l, err)))
 		return false;
 	*out = answer;
 	return true;

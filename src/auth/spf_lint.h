@@ -35,8 +35,25 @@ struct spf_lint {
 	size_t n_findings, n_nodes;
 	unsigned lookups, void_lookups;
 	bool is_unknown;          /* the DNS did not answer: no verdict about the record */
+	const char *client_result; /* of spf_lint_client: "pass", …; NULL: not asked */
+	struct str client_term;    /* by which term of the record; empty: by none */
 };
 /* `record` empty: the domain's own. `domain` may be empty beside a record: then what depends on it is not asked.
  * Texts are in `arena`. False only when cancelled or late. */
 WAITS bool spf_lint(struct resolver *r, struct str domain, struct str record, struct arena *arena, struct spf_lint *out,
                     struct err *err);
+
+/* What takes more than the domain's record is asked for apart, after spf_lint, and adds to its findings. */
+
+/* SPF057: what mail from this address gets, and by which term. */
+WAITS bool spf_lint_client(struct resolver *r, struct ip ip, struct arena *arena, struct spf_lint *lint, struct err *err);
+
+/* SPF053: whether the domain's name servers, each asked alone, publish the same. `open` gives a resolver that asks only
+ * that server; `close` takes it back. */
+struct spf_lint_servers {
+	WAITS bool (*open)(void *arg, struct ip server, struct resolver **out, struct err *err);
+	WAITS void (*close)(void *arg, struct resolver *r);
+	void *arg;
+};
+WAITS bool spf_lint_name_servers(struct resolver *r, const struct spf_lint_servers *servers, struct arena *arena,
+                                 struct spf_lint *lint, struct err *err);

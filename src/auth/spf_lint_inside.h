@@ -27,6 +27,7 @@ struct linting {
 	struct str *included;
 	size_t n_included;
 	bool cannot_flatten;
+	bool is_open;        /* `nets` is not all that is allowed: +all in an include, a loop, or more than we follow */
 };
 __attribute__((format(printf, 6, 7)))
 void lint_add(struct linting *l, const char *id, enum spf_severity severity, size_t at, size_t n, const char *format, ...);

@@ -114,32 +114,97 @@ void lint_nets(struct linting *l)
 	lint_size_of_all(l, addresses, widest, widest6);
 }
 
-/* The same addresses without a look-up, where they fit into one record. */
-void lint_flatten(struct linting *l)
+/* --- the same addresses without a look-up --- */
+
+#define PARTS_MAX 9 /* includes of the record that holds the parts together */
+
+struct flat {
+	struct buf part[PARTS_MAX];
+	size_t n;
+	bool is_full;
+};
+
+static void flat_add(struct flat *f, struct str term)
 {
-	auto_buf struct buf out = {.max = FLAT_MAX};
+	struct buf *part = f->n > 0 ? &f->part[f->n - 1] : NULL;
+
+	if (!part || part->n + term.n + strlen(" -all") > FLAT_MAX) {
+		f->is_full = f->is_full || f->n == PARTS_MAX;
+		if (f->is_full)
+			return;
+		part = &f->part[f->n++];
+		buf_init(part, FLAT_MAX);
+		buf_str(part, STR("v=spf1"));
+	}
+	buf_str(part, term);
+}
+
+static void flat_build(const struct linting *l, struct flat *f)
+{
 	char text[IP_TEXT_MAX];
 
-	if (l->out->lookups <= 10 || l->cannot_flatten) {
-		if (l->out->lookups > 10)
-			lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
-			         "it cannot be flattened: a macro, exists or ptr depends on the sender");
-		return;
-	}
-	buf_str(&out, STR("v=spf1"));
-	for (size_t i = 0; i < l->n_nets && buf_ok(&out); i++) {
+	for (size_t i = 0; i < l->n_nets && !f->is_full; i++) {
 		const struct lint_net *net = &l->nets[i];
+		auto_buf struct buf term = {.max = 64};
 		if (is_covered(l, i))
 			continue;
-		buf_printf(&out, " ip%u:%.*s", net->ip.family, STR_ARG(ip_text(net->ip, text)));
+		buf_printf(&term, " ip%u:%.*s", net->ip.family, STR_ARG(ip_text(net->ip, text)));
 		if (net->bits < (net->ip.family == 4 ? 32 : 128))
-			buf_printf(&out, "/%u", net->bits);
+			buf_printf(&term, "/%u", net->bits);
+		flat_add(f, buf_view(&term));
 	}
-	buf_str(&out, STR(" -all"));
-	if (buf_ok(&out))
+	if (f->n == 0)
+		flat_add(f, STR_NONE);
+	for (size_t i = 0; i < f->n; i++)
+		buf_str(&f->part[i], STR(" -all"));
+}
+
+static void flat_tell(struct linting *l, const struct flat *f)
+{
+	struct str domain = l->out->domain.n > 0 ? l->out->domain : STR("example.org");
+	auto_buf struct buf top = {.max = 1024};
+
+	if (f->n == 1) {
 		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
-		         "the same today without a look-up, to be renewed when an include changes: %.*s", STR_ARG(buf_view(&out)));
+		         "the same today without a look-up, to be renewed when an include changes: %.*s", STR_ARG(buf_view(&f->part[0])));
+		return;
+	}
+	buf_str(&top, STR("v=spf1"));
+	for (size_t i = 0; i < f->n; i++)
+		buf_printf(&top, " include:_spf%zu.%.*s", i + 1, STR_ARG(domain));
+	buf_str(&top, STR(" -all"));
+	if (top.n > FLAT_MAX) {
+		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
+		         "flattened it would be too long even in parts; give services that send for you a subdomain each");
+		return;
+	}
+	lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
+	         "the same today with %zu look-ups, in parts that fit into an answer, to be renewed when an include changes: %.*s", f->n,
+	         STR_ARG(buf_view(&top)));
+	for (size_t i = 0; i < f->n; i++)
+		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0, "_spf%zu.%.*s: %.*s", i + 1, STR_ARG(domain),
+		         STR_ARG(buf_view(&f->part[i])));
+}
+
+void lint_flatten(struct linting *l)
+{
+	struct flat *f;
+
+	if (l->out->lookups <= 10)
+		return;
+	if (l->cannot_flatten || l->is_open) {
+		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0, "it cannot be flattened: %s",
+		         l->cannot_flatten ? "a macro, exists or ptr depends on the sender" : "not all that it allows could be counted");
+		return;
+	}
+	f = arena_new(l->arena, struct flat);
+	flat_build(l, f);
+	if (f->is_full)
+		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
+		         "flattened it would be over %d records of %d bytes; give services that send for you a subdomain each", PARTS_MAX,
+		         FLAT_MAX);
 	else
-		lint_add(l, "SPF060", SPF_SEVERITY_INFO, SPF_NOWHERE, 0,
-		         "flattened it would be over %d bytes; give services that send for you a subdomain each", FLAT_MAX);
+		flat_tell(l, f);
+	for (size_t i = 0; i < f->n; i++)
+		buf_done(&f->part[i]);
 }

@@ -8,6 +8,12 @@
 #define NOWHERE -1
 #define ANY     -2
 
+/* Forty networks: more than one record of 450 bytes. */
+#define FOUR(x) "ip4:13.1." x ".1 ip4:13.3." x ".1 ip4:13.5." x ".1 ip4:13.7." x ".1 "
+#define WIDE    FOUR("1") FOUR("2") FOUR("3") FOUR("4") FOUR("5") FOUR("6") FOUR("7") FOUR("8") FOUR("9") FOUR("10") "ip4:13.9.1.1"
+#define LONG_256 "v=spf1 ip4:13.1.1.1 ip4:13.1.1.3 ip4:13.1.1.5 ip4:13.1.1.7 ip4:13.1.1.9 ip4:13.1.2.1 ip4:13.1.2.3 ip4:13.1.2.5 ip4:13.1.2.7 " \
+                 "ip4:13.1.2.9 ip4:13.1.3.1 ip4:13.1.3.3 ip4:13.1.3.5 ip4:13.1.3.7 ip4:13.1.3.9 ip4:13.1.4.1 ip4:13.1.4.3 ip4:13.1.4.5 ip4:13.1.4.7 -all"
+
 static const char script[] =
 	"[[\"e.example\",\"A\",\"192.0.2.1\"],[\"e.example\",\"MX\",[10,\"mx.e.example\"]],[\"mx.e.example\",\"A\",\"192.0.2.2\"],"
 	"[\"mx.e.example\",\"TXT\",\"v=spf1 a -all\"],[\"_dmarc.e.example\",\"TXT\",\"v=DMARC1; p=reject\"],"
@@ -21,6 +27,15 @@ static const char script[] =
 	"[\"soft.example\",\"TXT\",\"v=spf1 ip4:192.88.1.1 ~all\"],"
 	"[\"bounce.example\",\"TXT\",\"v=spf1 mx -all\"],[\"bounce.example\",\"MX\",[1,\"m.bounce.example\"]],[\"m.bounce.example\",\"A\",\"192.88.1.1\"],"
 	"[\"why.example\",\"TXT\",\"one\"],[\"why.example\",\"TXT\",\"two\"],"
+	"[\"old.example\",\"TXT\",\"v=spf1 -all\"],[\"old.example\",\"SPF\",\"v=spf1 -all\"],"
+	"[\"older.example\",\"TXT\",\"v=spf1 -all\"],[\"older.example\",\"SPF\",\"v=spf1 mx -all\"],"
+	"[\"why1.example\",\"TXT\",\"%{i} is not ours\"],[\"nobody.example\",\"TXT\",\"v=spf1 a:n1.example -all\"],"
+	"[\"silent.example\",\"MX\",[0,\".\"]],[\"silent.example\",\"TXT\",\"v=spf1 -all\"],"
+	"[\"wide.example\",\"TXT\",\"v=spf1 " WIDE " -all\"],"
+	"[\"ten.example\",\"MX\",[1,\"m.e.example\"]],[\"ten.example\",\"MX\",[2,\"m.e.example\"]],[\"ten.example\",\"MX\",[3,\"m.e.example\"]],"
+	"[\"ten.example\",\"MX\",[4,\"m.e.example\"]],[\"ten.example\",\"MX\",[5,\"m.e.example\"]],[\"ten.example\",\"MX\",[6,\"m.e.example\"]],"
+	"[\"ten.example\",\"MX\",[7,\"m.e.example\"]],[\"ten.example\",\"MX\",[8,\"m.e.example\"]],[\"ten.example\",\"MX\",[9,\"m.e.example\"]],"
+	"[\"ten.example\",\"MX\",[10,\"m.e.example\"]],[\"m.e.example\",\"A\",\"192.0.2.3\"],"
 	"[\"big.example\",\"MX\",[1,\"m1.big.example\"]],[\"big.example\",\"MX\",[2,\"m2.big.example\"]],[\"big.example\",\"MX\",[3,\"m3.big.example\"]],"
 	"[\"big.example\",\"MX\",[4,\"m4.big.example\"]],[\"big.example\",\"MX\",[5,\"m5.big.example\"]],[\"big.example\",\"MX\",[6,\"m6.big.example\"]],"
 	"[\"big.example\",\"MX\",[7,\"m7.big.example\"]],[\"big.example\",\"MX\",[8,\"m8.big.example\"]],[\"big.example\",\"MX\",[9,\"m9.big.example\"]],"
@@ -105,6 +120,61 @@ static const struct {
 	{"e.example", "v=spf1 include:unregistered.example -all", "SPF056", SPF_SEVERITY_CRITICAL, 7, 1},
 	{"e.example", "v=spf1 include:sick.example -all", "SPF000", SPF_SEVERITY_WARNING, ANY, 1},
 	{"", "v=spf1 a mx -all", "!SPF012", 0, 0, 2},
+	/* beside each fault its neighbour that has none */
+	{"e.example", "v=spf1 include:b.example -all", "!SPF000", 0, 0, 4},
+	{"soft.example", NULL, "!SPF001", 0, 0, 0},
+	{"soft.example", NULL, "!SPF002", 0, 0, 0},
+	{"old.example", NULL, "SPF003", SPF_SEVERITY_INFO, NOWHERE, 0},
+	{"older.example", NULL, "SPF003", SPF_SEVERITY_INFO, NOWHERE, 0},
+	{"soft.example", NULL, "!SPF003", 0, 0, 0},
+	{"e.example", "v=spf1 -all", "!SPF004", 0, 0, 0},
+	{"e.example", "v=spf1", "!SPF004", 0, 0, 0},
+	{"e.example", "v=spf1 a:h.example -all", "!SPF005", 0, 0, 1},
+	{"e.example", "v=spf1 exp=why1.example -all", "!SPF006", 0, 0, 0},
+	{"e.example", "v=spf1 ip4:192.88.1.1 redirect=b.example", "!SPF007", 0, 0, 4},
+	{"e.example", "v=spf1 a:over-all.h.example -all", "!SPF007", 0, 0, 1},
+	{"e.example", "v=spf1 include:b.example include:b.example a mx -all", "!SPF010", 0, 0, 10},
+	{"e.example", "v=spf1 a:h.example -all", "!SPF012", 0, 0, 1},
+	{"e.example", "v=spf1 mx:ten.example -all", "!SPF013", 0, 0, 1},
+	{"e.example", "v=spf1 include:b.example -all", "!SPF014", 0, 0, 4},
+	{"e.example", "v=spf1 include:b.example redirect=b.example", "!SPF015", 0, 0, 8},
+	{"e.example", "v=spf1 include:b.example include:open.example -all", "!SPF016", 0, 0, 5},
+	{"e.example", "v=spf1 include:b.example -all", "!SPF020", 0, 0, 4},
+	{"e.example", "v=spf1 -exists:h.example -all", "!SPF020", 0, 0, 1},
+	{"e.example", "v=spf1 mx redirect=b.example", "!SPF021", 0, 0, 5},
+	{"e.example", "v=spf1 include:b.example exp=why1.example -all", "!SPF023", 0, 0, 4},
+	{"e.example", "v=spf1 -all exp=why1.example", "!SPF023", 0, 0, 0},
+	{"e.example", "v=spf1 exp=why1.example redirect=b.example", "!SPF024", 0, 0, 4},
+	{"e.example", "v=spf1 a:ptr.h.example -all", "!SPF030", 0, 0, 1},
+	{"e.example", "v=spf1 a:h.example/8 -all", "SPF031", SPF_SEVERITY_WARNING, 7, 1},
+	{"e.example", "v=spf1 -ip4:0.0.0.0/0 ip4:13.1.2.3 -all", "!SPF031", 0, 0, 0},
+	{"e.example", "v=spf1 ip4:13.1.2.0/24 -all", "!SPF032", 0, 0, 0},
+	{"e.example", "v=spf1 ip4:127.0.0.1 -all", "SPF032", SPF_SEVERITY_WARNING, 7, 0},
+	{"e.example", "v=spf1 ip4:224.0.0.0/8 -all", "SPF032", SPF_SEVERITY_WARNING, 7, 0},
+	{"e.example", "v=spf1 ip6:fe80::/10 -all", "SPF032", SPF_SEVERITY_WARNING, 7, 0},
+	{"e.example", "v=spf1 ip6:2001:db8::1 -all", "SPF032", SPF_SEVERITY_WARNING, 7, 0},
+	{"e.example", "v=spf1 ip4:13.1.2.0/24 ip4:13.1.3.5 -all", "!SPF033", 0, 0, 0},
+	{"e.example", "v=spf1 ip4:13.1.2.0/32 ip6:2a00::1/128 -all", "!SPF034", 0, 0, 0},
+	{"e.example", "v=spf1 a:h.example/24//64 -all", "!SPF034", 0, 0, 1},
+	{"e.example", "v=spf1 mx/24//64 -all", "SPF035", SPF_SEVERITY_INFO, 7, 1},
+	{"e.example", "v=spf1 a mx -all", "!SPF035", 0, 0, 2},
+	{"e.example", "v=spf1 exists:h.example -all", "!SPF040", 0, 0, 1},
+	{"e.example", "v=spf1 -all exp=why1.example", "SPF041", SPF_SEVERITY_INFO, 12, 0},
+	{"e.example", "v=spf1 -all", "!SPF041", 0, 0, 0},
+	{"e.example", "v=spf1 -all ", "SPF050", SPF_SEVERITY_INFO, 11, 0},
+	{"e.example", "v=spf1 -all", "!SPF050", 0, 0, 0},
+	{"e.example", LONG_256, "SPF050", SPF_SEVERITY_INFO, NOWHERE, 0},
+	{"wide.example", NULL, "SPF050", SPF_SEVERITY_WARNING, NOWHERE, 0},
+	{"e.example", "v=spf1 ip4:13.1.2.3 include:b.example -all", "!SPF051", 0, 0, 4},
+	{"plain.example", NULL, "!SPF052", 0, 0, 0},
+	{"silent.example", NULL, "!SPF054", 0, 0, 0},
+	{"e.example", "v=spf1 include:plain.example -all", "!SPF056", 0, 0, 1},
+	{"e.example", "v=spf1 include:b.example include:b.example a mx -all", "!SPF060", 0, 0, 10},
+	{"e.example", "v=spf1 ptr a a a a a a a a a a -all", "SPF060", SPF_SEVERITY_INFO, NOWHERE, 11},
+	{"e.example", "v=spf1 include:wide.example a a a a a a a a a a -all", "SPF060", SPF_SEVERITY_INFO, NOWHERE, 11},
+	{"e.example", "v=spf1 include:nobody.example -all", "SPF061", SPF_SEVERITY_INFO, 7, 2},
+	{"e.example", "v=spf1 include:open.example -all", "!SPF061", 0, 0, 1},
+	{"e.example", "v=spf1 include:b.example -all", "!SPF061", 0, 0, 4},
 };
 
 static const struct spf_finding *find(const struct spf_lint *a, const char *id, int severity)
@@ -158,6 +228,105 @@ WAITS static void in_fiber(void *arg)
 	conf_rows_done(dns_conf_rows, &conf);
 }
 
+/* --- a client, and each name server alone --- */
+
+WAITS static void lint_of(struct resolver *r, struct arena *arena, const char *domain, const char *ip, struct spf_lint *out)
+{
+	struct err err;
+	struct ip client;
+
+	assert_true(ip_parse(str_from(ip), &client));
+	assert_true(spf_lint(r, str_from(domain), STR_NONE, arena, out, &err));
+	assert_true(spf_lint_client(r, client, arena, out, &err));
+}
+
+WAITS static void clients(struct resolver *r, struct arena *arena)
+{
+	static const struct { const char *domain, *ip, *text; int severity; size_t at; } asked[] = {
+		{"b.example", "198.51.100.1", "198.51.100.1 gets pass: a:h.example", SPF_SEVERITY_INFO, 7},
+		{"b.example", "198.51.100.2", "198.51.100.2 gets fail: -all", SPF_SEVERITY_WARNING, 43},
+		{"soft.example", "13.1.1.1", "13.1.1.1 gets softfail: ~all", SPF_SEVERITY_WARNING, 22},
+		{"plain.example", "13.1.1.1", "13.1.1.1 gets none: there is no record", SPF_SEVERITY_WARNING, SPF_NOWHERE},
+	};
+
+	for (size_t i = 0; i < COUNT(asked); i++) {
+		struct spf_lint a;
+		lint_of(r, arena, asked[i].domain, asked[i].ip, &a);
+		const struct spf_finding *f = find(&a, "SPF057", asked[i].severity);
+		assert_non_null(f);
+		assert_str(f->text, asked[i].text);
+		assert_true((int)f->severity == asked[i].severity && f->at == asked[i].at);
+	}
+}
+
+static const char zone[] = "[[\"n.example\",\"TXT\",\"v=spf1 -all\"],[\"n.example\",\"NS\",\"ns1.n.example\"],[\"n.example\",\"NS\",\"ns2.n.example\"],"
+                           "[\"n.example\",\"NS\",\"ns3.n.example\"],[\"ns1.n.example\",\"A\",\"192.0.2.1\"],"
+                           "[\"ns2.n.example\",\"AAAA\",\"2001:db8::2\"]]";
+/* What the second server says. */
+static const struct { const char *answers; int severity; const char *part; } seconds[] = {
+	{"[[\"n.example\",\"TXT\",\"v=spf1 -all\"],[\"n.example\",\"TXT\",\"other\"]]", SPF_SEVERITY_INFO, "ns3.n.example has no address"},
+	{"[[\"n.example\",\"TXT\",\"v=spf1 mx -all\"]]", SPF_SEVERITY_WARNING, "says \"v=spf1 mx -all\""},
+	{"[[\"n.example\",\"TXT\",\"other\"]]", SPF_SEVERITY_WARNING, "says that there is no record"},
+	{"[[\"n.example\",\"TXT\",\"SERVFAIL\"]]", SPF_SEVERITY_INFO, "gives no answer"},
+};
+static size_t second;
+
+WAITS static bool server_open(void *arg, struct ip server, struct resolver **out, struct err *err)
+{
+	*out = resolver_open_script(arg, str_from(server.family == 4 ? zone : seconds[second].answers), err);
+	return *out != NULL;
+}
+
+WAITS static void server_close(void *arg, struct resolver *r)
+{
+	resolver_close(r);
+}
+
+WAITS static void name_servers(struct dns_conf *conf, struct arena *arena)
+{
+	struct spf_lint_servers servers = {.open = server_open, .close = server_close, .arg = conf};
+	struct err err;
+	struct resolver *r = resolver_open_script(conf, str_from(zone), &err);
+
+	for (second = 0; second < COUNT(seconds); second++) {
+		struct spf_lint a;
+		assert_true(spf_lint(r, STR("n.example"), STR_NONE, arena, &a, &err));
+		assert_null(find(&a, "SPF053", 0));
+		assert_true(spf_lint_name_servers(r, &servers, arena, &a, &err));
+		const struct spf_finding *f = find(&a, "SPF053", SPF_SEVERITY_WARNING);
+		assert_non_null(f);
+		assert_int_equal(f->severity, seconds[second].severity);
+		bool is_told = false;
+		for (size_t i = 0; i < a.n_findings; i++)
+			is_told = is_told || str_find(a.findings[i].text, str_from(seconds[second].part)) < a.findings[i].text.n;
+		assert_row(is_told, seconds[second].part);
+	}
+	resolver_close(r);
+}
+
+WAITS static void ask_in_fiber(void *arg)
+{
+	auto_arena struct arena arena;
+	struct dns_conf conf;
+	struct err err;
+
+	arena_init(&arena, 1 << 20);
+	conf_rows_default(dns_conf_rows, &conf, sizeof(conf));
+	struct resolver *r = resolver_open_script(&conf, str_from(script), &err);
+	clients(r, &arena);
+	resolver_close(r);
+	name_servers(&conf, &arena);
+	conf_rows_done(dns_conf_rows, &conf);
+}
+
+static void test_asked_apart(void **state)
+{
+	struct rt_options options = {.is_fake = true, .seed = 1};
+	struct err err;
+
+	assert_true(rt_run(&options, ask_in_fiber, NULL, &err));
+}
+
 static void test_checks(void **state)
 {
 	struct rt_options options = {.is_fake = true, .seed = 1};
@@ -168,6 +337,6 @@ static void test_checks(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_checks)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_checks), cmocka_unit_test(test_asked_apart)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
 /* `postern spf lint`: findings with a caret under the place, and the tree of look-ups. */
 #include <stdio.h>
 
-#include "auth/spf_check.h"
 #include "auth/spf_lint.h"
 #include "base/auto.h"
 #include "cmd/asking.h"
@@ -11,6 +10,7 @@
 struct linter {
 	struct asking asking;
 	struct str domain, record;
+	struct ip ip;  /* family 0: none */
 	struct buf out;
 	int status;
 };
@@ -81,16 +81,78 @@ static void lint_members(const struct spf_lint *a, struct buf *out)
 		buf_json(out, a->record);
 	else
 		buf_str(out, STR("null"));
+	if (!a->client_result)
+		return;
+	buf_printf(out, ",\"client\":{\"result\":\"%s\",\"term\":", a->client_result);
+	if (a->client_term.n > 0)
+		buf_json(out, a->client_term);
+	else
+		buf_str(out, STR("null"));
+	buf_char(out, '}');
 }
 
-WAITS static bool lint(struct asking *asking, const json_t *line, struct str domain, struct str record, struct arena *arena,
+/* --- asking --- */
+
+struct question {
+	struct str domain, record;
+	struct ip ip;              /* family 0: no client is asked about */
+	const json_t *servers;     /* of a batch line: {"192.0.2.53": answers, …}; NULL: the network, or none */
+	bool wants_servers;
+};
+struct server_source {
+	struct asking *asking;
+	const json_t *servers;
+	struct str domain;
+};
+
+/* A name server is asked without recursion by others in between, and need not show that it is believed. */
+WAITS static bool server_open(void *arg, struct ip server, struct resolver **out, struct err *err)
+{
+	struct server_source *s = arg;
+	struct dns_conf conf = s->asking->dns;
+	char text[IP_TEXT_MAX];
+	auto_buf struct buf silent = {.max = 1024};
+
+	conf.resolver = ip_text(server, text);
+	if (!s->servers) {
+		conf.trust_anchor = STR("none");
+		conf.timeout = conf.timeout > 3 * USEC_S ? 3 * USEC_S : conf.timeout;
+		*out = resolver_open(&conf, err);
+		return *out != NULL;
+	}
+	buf_str(&silent, STR("[["));
+	buf_json(&silent, s->domain);
+	buf_str(&silent, STR(",\"*\",\"TIMEOUT\"]]"));
+	const json_t *answers = json_object_getn(s->servers, conf.resolver.p, conf.resolver.n);
+	auto_free char *script = answers ? json_dumps(answers, JSON_COMPACT) : NULL;
+	*out = resolver_open_script(&s->asking->dns, script ? str_from(script) : buf_view(&silent), err);
+	return *out != NULL;
+}
+
+WAITS static void server_close(void *arg, struct resolver *r)
+{
+	resolver_close(r);
+}
+
+WAITS static bool lint_all(struct resolver *r, struct server_source *source, const struct question *q, struct arena *arena,
+                           struct spf_lint *out, struct err *err)
+{
+	struct spf_lint_servers servers = {.open = server_open, .close = server_close, .arg = source};
+
+	return spf_lint(r, q->domain, q->record, arena, out, err) &&
+	       (q->ip.family == 0 || spf_lint_client(r, q->ip, arena, out, err)) &&
+	       (!q->wants_servers || spf_lint_name_servers(r, &servers, arena, out, err));
+}
+
+WAITS static bool lint(struct asking *asking, const json_t *line, const struct question *q, struct arena *arena,
                        struct spf_lint *out, struct err *err)
 {
+	struct server_source source = {.asking = asking, .servers = q->servers, .domain = q->domain};
 	struct resolver *r;
 
 	if (!asking_resolver(asking, line, &r, err))
 		return false;
-	bool ok = spf_lint(r, domain, record, arena, out, err);
+	bool ok = lint_all(r, &source, q, arena, out, err);
 	asking_done(asking, r);
 	return ok;
 }
@@ -100,12 +162,17 @@ WAITS static bool lint_line(void *arg, const json_t *line, struct buf *out, stru
 	struct linter *l = arg;
 	auto_arena struct arena arena;
 	struct spf_lint answer;
-	struct str domain = batch_text(line, "domain"), record = batch_text(line, "record");
+	struct question q = {.domain = batch_text(line, "domain"), .record = batch_text(line, "record")};
+	struct str ip = batch_text(line, "ip");
 
 	arena_init(&arena, 1 << 20);
-	if (domain.n == 0 && record.n == 0)
+	q.servers = json_object_get(line, "servers");
+	q.wants_servers = json_is_object(q.servers) && q.record.n == 0;
+	if (q.domain.n == 0 && q.record.n == 0)
 		return err_perm(err, CAUSE_PROTOCOL, "domain or record: a string is needed");
-	if (!lint(&l->asking, line, domain, record, &arena, &answer, err))
+	if (ip.n > 0 && (q.record.n > 0 || !ip_parse(ip, &q.ip)))
+		return err_perm(err, CAUSE_PROTOCOL, "ip: an address is needed, and a domain whose published record is asked");
+	if (!lint(&l->asking, line, &q, &arena, &answer, err))
 		return false;
 	lint_members(&answer, out);
 	return true;
@@ -194,33 +261,16 @@ static void lint_print(const struct spf_lint *a, struct buf *out)
 		node_print(&a->nodes[i], out);
 }
 
-/* SPF057: which term, if any, lets this client send. */
-WAITS static void client_print(struct linter *l, struct buf *out)
-{
-	struct cmd *c = l->asking.cmd;
-	struct spf_query q = {.helo = l->domain, .from = l->domain};
-	struct spf_answer answer;
-	struct resolver *r;
-	struct err err;
-
-	if (!c->ip || c->as_json || !ip_parse(str_from(c->ip), &q.ip) || !asking_resolver(&l->asking, NULL, &r, &err))
-		return;
-	if (spf_check(r, &q, c->arena, &answer, &err)) {
-		struct str why = answer.problem.n ? answer.problem : answer.mechanism.n ? answer.mechanism : STR("no record");
-		buf_printf(out, "  · SPF057 %s gets %s: ", c->ip, spf_result_name(answer.result));
-		buf_escaped(out, why);
-		buf_char(out, '\n');
-	}
-	asking_done(&l->asking, r);
-}
-
 WAITS static void lint_one(struct linter *l)
 {
 	struct cmd *c = l->asking.cmd;
+	struct question q = {.domain = l->domain, .record = l->record, .ip = l->ip};
 	struct spf_lint answer;
 	struct err err;
 
-	if (!lint(&l->asking, NULL, l->domain, l->record, c->arena, &answer, &err)) {
+	/* Where another resolver asks for us, name servers are not ours to ask. */
+	q.wants_servers = q.record.n == 0 && !c->dns_file && str_eq(l->asking.dns.resolver, STR("recursive"));
+	if (!lint(&l->asking, NULL, &q, c->arena, &answer, &err)) {
 		l->status = cmd_fail_err(EXIT_UNKNOWN, &err);
 		return;
 	}
@@ -231,7 +281,6 @@ WAITS static void lint_one(struct linter *l)
 		buf_str(&l->out, STR("}\n"));
 	} else {
 		lint_print(&answer, &l->out);
-		client_print(l, &l->out);
 	}
 }
 
@@ -258,6 +307,8 @@ int cmd_spf_lint(struct cmd *c)
 		l.domain = str_from(c->words[0]);
 	if (c->ip && (c->n == 0 || c->record))
 		return cmd_fail(EXIT_USAGE, "spf lint: --ip asks about a domain's published record");
+	if (c->ip && !ip_parse(str_from(c->ip), &l.ip))
+		return cmd_fail(EXIT_USAGE, "spf lint: --ip takes an IPv4 or IPv6 address");
 	if (!asking_open(&l.asking, c, &err))
 		return cmd_fail_err(EXIT_USAGE, &err);
 	buf_init(&l.out, 1 << 20);

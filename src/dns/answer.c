@@ -51,6 +51,8 @@ const char *dns_type_name(enum dns_type t)
 		return "AAAA";
 	case DNS_TLSA:
 		return "TLSA";
+	case DNS_SPF:
+		return "SPF";
 	}
 	return "?";
 }

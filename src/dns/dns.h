@@ -19,7 +19,7 @@
 #include "rt/rt.h"
 
 enum dns_type { DNS_A = 1, DNS_NS = 2, DNS_CNAME = 5, DNS_SOA = 6, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16,
-	DNS_AAAA = 28, DNS_TLSA = 52 };
+	DNS_AAAA = 28, DNS_TLSA = 52, DNS_SPF = 99 /* left over from RFC 4408; read as TXT */ };
 enum dns_outcome {
 	DNS_FOUND,
 	DNS_NODATA,

@@ -36,6 +36,7 @@ static void print_record(struct buf *out, enum dns_type type, const struct dns_r
 		buf_char(out, ']');
 		break;
 	case DNS_TXT:
+	case DNS_SPF:
 		buf_json(out, r->text);
 		break;
 	case DNS_PTR:
@@ -82,7 +83,7 @@ static void print_answer(const struct dns_answer *a, usec_t took)
 static bool read_type(const char *text, enum dns_type *type)
 {
 	static const enum dns_type types[] = {DNS_A,  DNS_NS,  DNS_CNAME, DNS_SOA, DNS_PTR,
-	                                      DNS_MX, DNS_TXT, DNS_AAAA,  DNS_TLSA};
+	                                      DNS_MX, DNS_TXT, DNS_AAAA,  DNS_TLSA, DNS_SPF};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (str_ieq(str_from(text), str_from(dns_type_name(types[i])))) {

@@ -192,6 +192,7 @@ static bool read_rdata(struct cursor *c, struct dns_answer *a, struct dns_record
 	case DNS_PTR:
 		return read_text_name(c, a, &out->name);
 	case DNS_TXT:
+	case DNS_SPF:
 		read_txt(c, a, out);
 		return true;
 	case DNS_SOA:

@@ -33,6 +33,7 @@ static void add_copy(struct dns_answer *a, const struct script_entry *e)
 		r.mx.host = copy(a, r.mx.host);
 		break;
 	case DNS_TXT:
+	case DNS_SPF:
 		r.text = dns_answer_text(a, r.text);
 		break;
 	case DNS_PTR:

@@ -44,9 +44,9 @@ static const struct {
 	unsigned type;
 } types[] = {
 	{"A", DNS_A}, {"AAAA", DNS_AAAA}, {"MX", DNS_MX}, {"TXT", DNS_TXT}, {"PTR", DNS_PTR},
-	{"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"TLSA", DNS_TLSA}, {"SOA", DNS_SOA}, {"*", SCRIPT_TYPE_ANY},
+	{"CNAME", DNS_CNAME}, {"NS", DNS_NS}, {"TLSA", DNS_TLSA}, {"SOA", DNS_SOA}, {"SPF", DNS_SPF}, {"*", SCRIPT_TYPE_ANY},
 	/* Zones written out in full hold these too. */
-	{"SPF", SCRIPT_TYPE_UNASKED}, {"SRV", SCRIPT_TYPE_UNASKED}, {"CAA", SCRIPT_TYPE_UNASKED}, {"HINFO", SCRIPT_TYPE_UNASKED},
+	{"SRV", SCRIPT_TYPE_UNASKED}, {"CAA", SCRIPT_TYPE_UNASKED}, {"HINFO", SCRIPT_TYPE_UNASKED},
 	{"DS", SCRIPT_TYPE_UNASKED}, {"DNSKEY", SCRIPT_TYPE_UNASKED}, {"RRSIG", SCRIPT_TYPE_UNASKED}, {"NSEC", SCRIPT_TYPE_UNASKED},
 };
 
@@ -210,6 +210,7 @@ static bool read_record(struct script *s, const json_t *value, unsigned type, st
 	case DNS_MX:
 		return read_mx(s, value, out);
 	case DNS_TXT:
+	case DNS_SPF:
 		return read_txt(s, value, out);
 	case DNS_PTR:
 	case DNS_CNAME:
