@@ -53,6 +53,13 @@ static inline void list_push_front(struct list *l, struct link *item)
 	l->head.next->prev = item;
 	l->head.next = item;
 }
+static inline void link_insert_before(struct link *at, struct link *item)
+{
+	item->next = at;
+	item->prev = at->prev;
+	at->prev->next = item;
+	at->prev = item;
+}
 static inline struct link *list_first(struct list *l)
 {
 	return list_is_empty(l) ? NULL : l->head.next;

@@ -2,6 +2,7 @@
 /* The queue as others see it: opening, adding, looking, and the operator's words. */
 #include "queue/inside.h"
 
+#include "base/auto.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
@@ -285,6 +286,40 @@ static void hurry(struct queue *q, struct message *m)
 	}
 }
 
+/* What had failed for good is to be tried once more. The jobs are made anew from the envelope, as after a restart. */
+static WAITS bool reopen(struct queue *q, struct spool_id id, struct err *err)
+{
+	struct spool_envelope e;
+	auto_arena struct arena arena;
+	arena_init(&arena, SIZE_MAX);
+	if (!spool_read_envelope(q->deps.spool, id, &arena, &e, err))
+		return false;
+	struct message *old = must_find(q, id, err);
+	if (!old || old->running || !old->has_kept)
+		return old != NULL; /* others were at it meanwhile */
+	for (size_t i = 0; i < e.n_rcpts; i++) {
+		struct spool_rcpt *r = &e.rcpts[i];
+		if (r->state != RCPT_FAILED_KEPT)
+			continue;
+		r->state = RCPT_DEFERRED;
+		r->next_attempt = rt_wall();
+		spool_note_rcpt(q->deps.spool, id, i, r);
+	}
+	struct link *next = old->all.next;
+	uint64_t size = old->size;
+	bool was_noticed = old->was_noticed;
+	auto_free char *reply = old->last_reply;
+	old->last_reply = NULL;
+	queue_message_free(q, old);
+	struct message *m = queue_message_new(q, id, &e, size);
+	link_remove(&m->all);
+	link_insert_before(next, &m->all);
+	m->was_noticed = was_noticed;
+	queue_message_set_reply(m, str_from(reply));
+	start_jobs(q, m, false);
+	return true;
+}
+
 bool queue_retry(struct queue *q, struct spool_id id, struct err *err)
 {
 	if (id.n == 0) {
@@ -297,6 +332,10 @@ bool queue_retry(struct queue *q, struct spool_id id, struct err *err)
 		return false;
 	if (m->is_on_hold)
 		return err_perm(err, CAUSE_LOCAL_ERROR, "the message is on hold: release it");
+	if (m->has_kept && !m->running && !reopen(q, id, err))
+		return false;
+	if (!(m = must_find(q, id, err)))
+		return false;
 	hurry(q, m);
 	return true;
 }

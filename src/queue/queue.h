@@ -74,7 +74,8 @@ void queue_each(struct queue *q, void (*fn)(void *arg, const struct queue_item *
 bool queue_find(struct queue *q, struct spool_id id, struct queue_item *out);
 bool queue_hold(struct queue *q, struct spool_id id, struct str reason, struct err *err);
 bool queue_release(struct queue *q, struct spool_id id, struct err *err);
-bool queue_retry(struct queue *q, struct spool_id id, struct err *err);   /* id.n 0: all */
+/* id.n 0: all that is open. By its id also recipients that had failed and were kept are tried once more. */
+WAITS bool queue_retry(struct queue *q, struct spool_id id, struct err *err);
 WAITS bool queue_remove(struct queue *q, struct spool_id id, struct err *err);
 struct queue_stats {
 	uint64_t messages, on_hold, active, deferred, delivered, failed, kept, dsns;

@@ -409,8 +409,22 @@ static void keeps(struct world *w)
 	assert_int_equal(stats(w).kept, 4);
 	assert_int_equal(spooled(w), 4);
 	struct err err;
-	assert_true(queue_remove(w->queue, null, &err));
+	/* Mended on the other side: the operator has it tried once more, and it goes. */
+	w->a.rules[0] = (struct rule){0};
+	assert_true(queue_retry(w->queue, never, &err));
+	assert_int_equal(item(w, never).rcpts_open, 1);
+	assert_false(item(w, never).has_kept);
+	pass(USEC_S);
+	assert_int_equal(w->a.messages, 1);
 	assert_int_equal(spooled(w), 3);
+	/* Not mended: kept as before. */
+	w->a.rules[0] = (struct rule){"RCPT", "550 5.1.1 no such user"};
+	assert_true(queue_retry(w->queue, delay, &err));
+	pass(USEC_S);
+	assert_true(item(w, delay).has_kept);
+	assert_int_equal(spooled(w), 3);
+	assert_true(queue_remove(w->queue, null, &err));
+	assert_int_equal(spooled(w), 2);
 	pass(36 * USEC_DAY);
 	assert_int_equal(spooled(w), 0); /* keep_failed */
 }
