@@ -28,8 +28,10 @@ struct cmd {
 	const char *min_rsa_bits, *spf, *dkim, *psl; /* of those that judge */
 	bool allow_sha1;
 	const char *file, *stage, *mx, *rules, *reader; /* of explain */
+	const char *proc;        /* of doctor: instead of /proc */
 	bool wants_list, wants_letter, wants_html, wants_check;
-	bool take_over, print_sample, apply;
+	const char *config_dir, *on_failure; /* of setup */
+	bool take_over, print_sample, apply, remove;
 	const char **words;      /* behind the verb */
 	int n;
 	struct arena *arena;
@@ -67,6 +69,9 @@ int cmd_arc_seal(struct cmd *c);
 int cmd_dmarc_eval(struct cmd *c);
 int cmd_auth(struct cmd *c);
 int cmd_explain(struct cmd *c);
+int cmd_setup_postfix(struct cmd *c);
+int cmd_completion(struct cmd *c);
+int cmd_doctor(struct cmd *c);
 int cmd_version(struct cmd *c);
 /* Everything that the daemon answers: passes the words on to its socket and prints the answer. */
 int cmd_ask_daemon(struct cmd *c);

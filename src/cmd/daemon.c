@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "cmd/daemon_metrics.h"
 #include "cmd/log_sink.h"
 #include "cmd/notify.h"
 
@@ -185,8 +186,34 @@ bool daemon_open(struct daemon *d, const char *config_path, struct conf *conf, c
 	struct gate_deps deps = gate_deps_of(d, d->now);
 	if (!gate_open(d->now->gate, &deps, fds, n_fds, &d->gate, err))
 		return false;
+	daemon_metrics_open(d);
+	if (!metrics_http_open(conf_get(conf, &metrics_section), daemon_metrics_print, d, &d->questions, &d->metrics, err))
+		return false;
 	daemon_socket_path(d->now->daemon, socket_path, sizeof(socket_path));
 	return control_open(socket_path, daemon_verbs, d, &d->questions, &d->control, err);
+}
+
+static bool is_same_addr(const struct conf_addr *a, const struct conf_addr *b)
+{
+	return a->ip.family == b->ip.family && a->port == b->port && (a->ip.family == 0 || ip_eq(a->ip, b->ip));
+}
+
+/* *out is what is to be there after the reload: what there is, nothing, or a new port. */
+static bool metrics_renew(struct daemon *d, const struct conf *new, struct metrics_http **out, struct err *err)
+{
+	const struct metrics_conf *before = conf_get(d->now->conf, &metrics_section), *now = conf_get(new, &metrics_section);
+
+	*out = d->metrics;
+	return is_same_addr(&before->listen, &now->listen) ||
+	       metrics_http_open(now, daemon_metrics_print, d, &d->questions, out, err);
+}
+
+static void metrics_swap(struct daemon *d, struct metrics_http *next)
+{
+	if (next != d->metrics)
+		metrics_http_close(d->metrics);
+	d->metrics = next;
+	daemon_metrics_configured(d);
 }
 
 /* Retired generations are kept for longer than any session may live, then freed. */
@@ -218,7 +245,11 @@ bool daemon_reload(struct daemon *d, struct err *err)
 	}
 	next->recipients = recipients_open(next->domains, d->verify, d->resolver, err);
 	struct gate_deps deps = gate_deps_of(d, next);
-	if (!next->recipients || !gate_reconfigure(d->gate, next->gate, &deps, err)) {
+	struct metrics_http *metrics = d->metrics;
+	if (!next->recipients || !metrics_renew(d, conf, &metrics, err) ||
+	    !gate_reconfigure(d->gate, next->gate, &deps, err)) {
+		if (metrics != d->metrics)
+			metrics_http_close(metrics);
 		generation_free(next);
 		return false;
 	}
@@ -227,6 +258,7 @@ bool daemon_reload(struct daemon *d, struct err *err)
 	d->now->retired = rt_now();
 	next->older = d->now;
 	d->now = next;
+	metrics_swap(d, metrics);
 	generations_sweep(d);
 	log_sink_reopen();
 	log_event(LOG_INFO_, "reloaded", LOG_C("file", conf_path(conf) ? conf_path(conf) : "defaults"));

@@ -9,6 +9,7 @@
 
 #include "cmd/daemon_conf.h"
 #include "control/control.h"
+#include "control/metrics_http.h"
 #include "gate/gate.h"
 
 /* What belongs to one loaded configuration. */
@@ -41,6 +42,7 @@ struct daemon {
 	struct queue *queue;
 	struct gate *gate;
 	struct control *control;
+	struct metrics_http *metrics; /* NULL: no port is configured */
 	usec_t started;
 	struct cond wake;
 	bool must_stop, keep_listeners;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "control/metrics_http.h"
 #include "dns/dns.h"
 #include "gate/gate.h"
 #include "policy/domains.h"
@@ -39,13 +40,19 @@ const struct conf_section daemon_section = {
 
 const struct conf_section *const daemon_sections[] = {
 	&daemon_section, &gate_section, &policy_door_section, &route_section, &verify_section, &dns_section, &spool_section,
-	&queue_section, NULL};
+	&queue_section, &metrics_section, NULL};
 
 struct conf *daemon_conf_load(const char *path, struct err *err)
 {
 	if (!path && access(DAEMON_CONFIG_PATH, F_OK) == 0)
 		path = DAEMON_CONFIG_PATH;
-	return conf_load(path, daemon_sections, err);
+	struct conf *conf = conf_load(path, daemon_sections, err);
+	if (!conf || metrics_conf_check(conf_get(conf, &metrics_section), err))
+		return conf;
+	conf_unref(conf);
+	if (path)
+		err_context(err, "%s", path);
+	return NULL;
 }
 
 struct str daemon_host(const struct conf *conf)

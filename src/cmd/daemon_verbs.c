@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/metric.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon_metrics.h"
 #include "cmd/verify_print.h"
 
 struct str request_option(const struct control_request *request, const char *name)
@@ -140,10 +141,10 @@ WAITS static int answer_stats(void *arg, const struct control_request *request, 
 	queue_stats(d->queue, &q);
 	spool_stats(d->spool, &s);
 	buf_printf(out, "{\"mode\":\"%s\",\"sessions\":%zu,\"queue\":%llu,\"deferred\":%llu,\"delivered\":%llu,\"failed\":%llu,"
-	           "\"kept\":%llu,\"accepted\":%llu,\"syncs\":%llu,\"metrics\":[",
+	           "\"kept\":%llu,\"oldest_s\":%lld,\"accepted\":%llu,\"syncs\":%llu,\"metrics\":[",
 	           mode_names[verify_mode(d->verify)], gate_session_count(d->gate), (unsigned long long)q.messages,
 	           (unsigned long long)q.deferred, (unsigned long long)q.delivered, (unsigned long long)q.failed,
-	           (unsigned long long)q.kept, (unsigned long long)s.accepted, (unsigned long long)s.syncs);
+	           (unsigned long long)q.kept, (long long)(q.oldest / USEC_S), (unsigned long long)s.accepted, (unsigned long long)s.syncs);
 	metrics_each(metric_print_one, &p);
 	buf_str(out, STR("]}\n"));
 	return EXIT_FINE;
@@ -151,7 +152,7 @@ WAITS static int answer_stats(void *arg, const struct control_request *request, 
 
 WAITS static int answer_metrics(void *arg, const struct control_request *request, struct buf *out)
 {
-	metrics_print(out);
+	daemon_metrics_print(arg, out);
 	return EXIT_FINE;
 }
 

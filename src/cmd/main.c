@@ -12,7 +12,7 @@
 
 enum { OPT_JSON = 256, OPT_BATCH, OPT_RESOLVER, OPT_DNS, OPT_NOW, OPT_TIMEOUT, OPT_HELP, OPT_WHY, OPT_FOR, OPT_LIMIT,
 	OPT_PORT, OPT_TO, OPT_CLIENT, OPT_TAKE_OVER, OPT_SAMPLE, OPT_ONCE, OPT_APPLY, OPT_VERSION, OPT_IP, OPT_FROM, OPT_HELO, OPT_RECORD, OPT_SHA1,
-	OPT_LIST, OPT_LETTER, OPT_HTML, OPT_CHECK,
+	OPT_LIST, OPT_LETTER, OPT_HTML, OPT_CHECK, OPT_REMOVE,
 	OPT_TEXT = 1 << 16 /* and above: the place in struct cmd that takes the text */ };
 #define OPT_INTO(member) (OPT_TEXT + (int)offsetof(struct cmd, member))
 
@@ -37,9 +37,12 @@ static const struct option options[] = {
 	{"dkim", required_argument, NULL, OPT_INTO(dkim)}, {"psl", required_argument, NULL, OPT_INTO(psl)},
 	{"allow-sha1", no_argument, NULL, OPT_SHA1}, {"file", required_argument, NULL, OPT_INTO(file)},
 	{"stage", required_argument, NULL, OPT_INTO(stage)}, {"mx", required_argument, NULL, OPT_INTO(mx)},
+	{"proc", required_argument, NULL, OPT_INTO(proc)},
 	{"rules", required_argument, NULL, OPT_INTO(rules)}, {"reader", required_argument, NULL, OPT_INTO(reader)},
 	{"since", required_argument, NULL, OPT_INTO(since)},
 	{"list", no_argument, NULL, OPT_LIST}, {"letter", no_argument, NULL, OPT_LETTER}, {"html", no_argument, NULL, OPT_HTML}, {"check", no_argument, NULL, OPT_CHECK},
+	{"config-dir", required_argument, NULL, OPT_INTO(config_dir)}, {"remove", no_argument, NULL, OPT_REMOVE},
+	{"on-failure", required_argument, NULL, OPT_INTO(on_failure)},
 	{"version", no_argument, NULL, OPT_VERSION}, {NULL, 0, NULL, 0},
 };
 
@@ -105,6 +108,7 @@ static bool option_take(struct cmd *c, int option, bool *wants_version)
 	case OPT_SAMPLE: c->print_sample = true; return true;
 	case OPT_ONCE: c->apply = true; return true;
 	case OPT_APPLY: c->apply = true; return true;
+	case OPT_REMOVE: c->remove = true; return true;
 	case OPT_VERSION: *wants_version = true; return true;
 	case 'h':
 	case OPT_HELP: c->wants_help = true; return true;

@@ -60,12 +60,12 @@ static bool directories_make(const struct start *s, struct err *err)
 }
 
 /* Ports below 1024 are bound while we still may; the gate finds its listeners among the descriptors. */
-static bool sockets_bind(struct start *s, const struct conf_texts *at_all, struct err *err)
+static bool sockets_bind(struct start *s, const struct conf_texts *doors, struct err *err)
 {
-	for (size_t i = 0; i < at_all->n && s->n_fds < SOCKETS_MAX; i++) {
+	for (size_t i = 0; i < doors->n && s->n_fds < SOCKETS_MAX; i++) {
 		struct conf_addr at;
 		struct sockaddr_storage address;
-		if (!conf_parse_addr(at_all->items[i], 25, &at, err))
+		if (!conf_parse_addr(doors->items[i], 25, &at, err))
 			return false;
 		if (at.ip.family == 0)
 			continue;
@@ -78,7 +78,7 @@ static bool sockets_bind(struct start *s, const struct conf_texts *at_all, struc
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 		if (bind(fd, (struct sockaddr *)&address, n) != 0 || listen(fd, SOMAXCONN) != 0) {
 			close(fd);
-			return err_perm(err, CAUSE_LOCAL_ERROR, "listen %.*s: %s", STR_ARG(at_all->items[i]),
+			return err_perm(err, CAUSE_LOCAL_ERROR, "listen %.*s: %s", STR_ARG(doors->items[i]),
 			                strerror(errno));
 		}
 		s->fds[s->n_fds++] = fd;

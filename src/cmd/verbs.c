@@ -8,6 +8,9 @@ const struct cmd_verb cmd_verbs[] = {
          cmd_run},
 	{"check-config", "[--print-sample]", "check the configuration, and whether our name, PTR and address fit together",
          "postern check-config -c ./postern.conf\npostern check-config --print-sample > postern.conf", cmd_check_config},
+	{"doctor", "[--mx HOST]", "look at the machine, the DNS, our names, certificates, ports and the daemon; say what to do",
+         "postern doctor\npostern doctor --json\npostern doctor --mx mx.example.net      try outbound port 25 with this mail server",
+         cmd_doctor},
 	{"reload", "", "let the daemon read its configuration, keys and maps again", "postern reload", cmd_ask_daemon},
 	{"stop", "", "drain and end the daemon", "postern stop", cmd_ask_daemon},
 	{"verify", "ADDRESS", "ask the address's own mail server whether it exists",
@@ -15,9 +18,10 @@ const struct cmd_verb cmd_verbs[] = {
          cmd_verify},
 	{"mode", "[off|observe|tag|enforce]", "show or switch what verification does to mail", "postern mode observe",
          cmd_ask_daemon},
-	{"exempt add", "KIND WHAT ACTION [--for 30d] --why TEXT", "add an exception: sender, domain, client or recipient",
-         "postern exempt add sender joe@example.org never-ask --for 30d --why 'their server is being moved'\n"
-         "postern exempt add client 192.0.2.0/24 accept --why partner",
+	{"exempt add", "[KIND] WHAT [ACTION] --why TEXT", "add an exception: sender, domain, client or recipient; never-ask, accept or refuse",
+         "postern exempt add joe@example.org --for 30d --why 'their server is being moved'\n"
+         "postern exempt add 192.0.2.0/24 accept --why partner\n"
+         "postern exempt add domain spam.example refuse --for 7d --why 'wave of 24 November'",
          cmd_exempt_add},
 	{"exempt list", "", "list the exceptions in force", "postern exempt list", cmd_exempt_list},
 	{"exempt remove", "WHAT", "remove the exceptions for an address, domain or network",
@@ -90,6 +94,16 @@ const struct cmd_verb cmd_verbs[] = {
          "postern auth mail.eml\npostern auth mail.eml --ip 192.0.2.25 --helo mail.example.org --from joe@example.org\n"
          "postern auth --json --authserv-id mx.example.org - < mail.eml",
          cmd_auth},
+	{"setup postfix", "[--apply] [--remove]",
+         "let Postfix ask the policy door: the lines for main.cf, what they mean, and writing them with a way back",
+         "postern setup postfix                       print them; nothing is written\n"
+         "postern setup postfix --apply               with a backup, undone when `postfix check` objects\n"
+         "postern setup postfix --apply --on-failure defer   hold mail back while Postern is down (default: accept)\n"
+         "postern setup postfix --remove --apply\n"
+         "postern setup postfix --config-dir /etc/postfix-in --to inet:127.0.0.1:10040",
+         cmd_setup_postfix},
+	{"completion", "bash", "what a shell needs to complete verbs and options", "postern completion bash > /etc/bash_completion.d/postern\n"
+         "source <(postern completion bash)", cmd_completion},
 	{"lab", "[--once]", "the small internet on loopback: see what the gate does", "postern lab --once", cmd_lab},
 	{"version", "", "the version and what it was built with", "postern version", cmd_version},
 	{0},

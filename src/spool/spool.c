@@ -292,6 +292,7 @@ bool spool_open(const struct spool_conf *conf, const struct spool_io *io, struct
 		return false;
 	}
 	compact_poke(s);
+	house_publish(s);
 	*out = s;
 	return true;
 }
