@@ -225,10 +225,8 @@ WAITS static bool ask(struct gate *g, struct policy_message *m, const struct pol
 	} else if (!recipient_passes(m, r, &is_trusted)) {
 		*out = (struct answer){POLICY_REFUSE, sender_reply(&k->check, k->check.fault, &k->check.args)};
 		count_reply(k);
-	} else if (m->is_decided) {
-		*out = decided(m);
 	} else if (!is_trusted) {
-		*out = verify_sender(m, until);
+		*out = m->is_decided ? decided(m) : verify_sender(m, until);
 	}
 	return !k->check.is_own_trouble && !fiber_is_cancelled();
 }
@@ -253,7 +251,7 @@ WAITS static bool answer_message(struct gate *g, struct policy_message *m, const
 	wait_for_other(m);
 	if (m->is_asking)
 		return false;
-	if (m->is_decided && (!m->open_case || m->is_refused_whole)) {
+	if (!m->open_case) {
 		*out = decided(m);
 		return true;
 	}
@@ -322,7 +320,7 @@ bool policy_answer(struct gate *g, const struct policy_request *r, usec_t until,
 		write_answer(&a, out);
 		return true;
 	}
-	struct policy_message *m = policy_message_take(&g->policy->messages, buf_view(&key));
+	struct policy_message *m = policy_message_take(&g->policy->messages, buf_view(&key), r->state == POLICY_STATE_RCPT);
 	ok = answer_message(g, m, r, until, &a);
 	if (ok) {
 		a = tag_once(m, r->state, a);

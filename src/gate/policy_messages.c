@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Messages under way at the policy door: bounded, settled when they are quiet, forgotten when they are old. */
+/* Messages under way at the policy door: bounded, stored when they are quiet, forgotten when they are old. */
 #include "gate/policy_messages.h"
 
 #include "base/mem.h"
@@ -9,7 +9,8 @@
 
 #define MESSAGES_MAX     20000
 #define OPEN_MAX         2000             /* with their trails */
-#define SETTLE_AFTER     (2 * USEC_S)
+#define STORE_AFTER      USEC_S
+#define SETTLE_AFTER     USEC_MIN
 #define MESSAGE_LIFE     (10 * USEC_MIN)  /* Postfix waits five minutes for each piece of a message */
 #define CASE_MEMORY      (256 << 10)
 #define RECIPIENTS_BYTES 4096
@@ -25,6 +26,9 @@ const char *policy_action_name(enum policy_action a)
 static void open_message(struct policy_messages *t, struct policy_message *m)
 {
 	struct policy_case *k = mem_new(struct policy_case);
+	spool_id_text(spool_next_id(t->gate->now->deps.spool), m->ref);
+	m->is_decided = m->is_refused_whole = false;
+	m->verdict = VERDICT_ACCEPT;
 	arena_init(&k->arena, CASE_MEMORY);
 	k->set = settings_ref(t->gate->now);
 	trail_init(&k->trail, &k->arena, rt_wall());
@@ -49,21 +53,38 @@ static void close_case(struct policy_messages *t, struct policy_message *m)
 }
 
 /* The trail as the SMTP door keeps it: the verdict on the message, what was said, who sent it to whom. */
-static void settle(struct policy_messages *t, struct policy_message *m)
+static void store(struct policy_message *m)
 {
 	struct policy_case *k = m->open_case;
 	struct history *history = k->set->deps.history;
+	if (k->is_stored || !k->has_begun)
+		return;
 	k->trail.sender = k->check.text;
 	k->trail.recipients = buf_view(&k->recipients);
 	k->trail.verdict = m->verdict;
 	k->trail.reply = m->text ? str_from(m->text) : str_from(policy_action_name(POLICY_DUNNO));
-	if (history && k->has_begun)
+	if (history)
 		history_put(history, &k->trail);
+	k->is_stored = true;
+}
+
+static void settle(struct policy_messages *t, struct policy_message *m)
+{
+	store(m);
 	metric_inc(t->gate->metrics.policy_messages[m->verdict]);
 	close_case(t, m);
 }
 
 /* --- the keeper --- */
+
+static void store_quiet(struct policy_messages *t)
+{
+	list_each(it, &t->open) {
+		struct policy_message *m = container_of(it, struct policy_message, open);
+		if (m->users == 0 && m->used + STORE_AFTER <= rt_now())
+			store(m);
+	}
+}
 
 /* The longest unused stand first: after the first that is neither quiet nor too many there is none. */
 static void settle_quiet(struct policy_messages *t)
@@ -104,8 +125,10 @@ WAITS static void keep(void *arg)
 {
 	struct policy_messages *t = arg;
 	struct err err;
-	while (!list_is_empty(&t->open) && rt_sleep(SETTLE_AFTER / 2, "trails to settle", &err))
+	while (!list_is_empty(&t->open) && rt_sleep(STORE_AFTER, "trails to store", &err)) {
+		store_quiet(t);
 		settle_quiet(t);
+	}
 	t->is_keeping = false;
 }
 
@@ -114,19 +137,16 @@ WAITS static void keep(void *arg)
 static struct policy_message *message_new(struct policy_messages *t, struct str key)
 {
 	struct policy_message *m = mem_new(struct policy_message);
-	struct spool_id id = spool_next_id(t->gate->now->deps.spool);
 	m->key = (struct str){mem_cstr(key), key.n};
-	spool_id_text(id, m->ref);
 	cond_init(&m->answered);
 	link_init(&m->open);
-	m->verdict = VERDICT_ACCEPT;
 	map_put(&t->by_key, m->key, m);
 	list_push_back(&t->all, &m->link);
 	t->n++;
 	return m;
 }
 
-struct policy_message *policy_message_take(struct policy_messages *t, struct str key)
+struct policy_message *policy_message_take(struct policy_messages *t, struct str key, bool has_recipient)
 {
 	struct policy_message *m = map_get(&t->by_key, key);
 	struct err err;
@@ -135,13 +155,13 @@ struct policy_message *policy_message_take(struct policy_messages *t, struct str
 		m = message_new(t, key);
 	}
 	m->users++;
-	if (!m->open_case && !m->is_decided) {
+	if (!m->open_case && (has_recipient || !m->is_decided)) {
 		if (t->n_open >= OPEN_MAX)
 			settle_quiet(t);
 		open_message(t, m);
 	}
 	if (!t->is_keeping && !list_is_empty(&t->open))
-		t->is_keeping = group_go(&t->keeper, "trails to settle", keep, t, &err);
+		t->is_keeping = group_go(&t->keeper, "policy trails", keep, t, &err);
 	return m;
 }
 
@@ -165,11 +185,13 @@ void policy_message_decide(struct policy_message *m, enum policy_action action, 
 	m->action = action;
 	m->verdict = verdict;
 	m->is_decided = true;
+	m->open_case->is_stored = false;
 }
 
 void policy_message_add_recipient(struct policy_message *m, struct str text)
 {
 	struct buf *all = &m->open_case->recipients;
+	m->open_case->is_stored = false;
 	size_t before = all->n;
 	if (before)
 		buf_char(all, ' ');

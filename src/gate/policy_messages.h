@@ -4,8 +4,10 @@
  * ties the requests together, so that a message is verified once, is tagged once, and has one trail.
  *
  *	policy_message_take ─► new: open, with a case ─► policy_message_decide ─► decided
- *	policy_message_release       │ nothing was asked for SETTLE_AFTER, or too many are open
- *	                             └─► settled: trail to the history, case freed; what was decided stays
+ *	policy_message_release       │ quiet for STORE_AFTER: the trail to the history, again when it has grown
+ *	                             │ nothing was asked for SETTLE_AFTER, or too many are open
+ *	                             └─► settled: the case freed; what was decided stays
+ *	                                       │ another recipient: open again, with a trail of its own
  *	                                       │ MESSAGE_LIFE after its last use, or too many in all
  *	                                       └─► forgotten
  */
@@ -27,6 +29,7 @@ struct policy_case {
 	bool has_begun;               /* what stands before the first recipient is checked: the operator's word, DNS */
 	bool has_started;             /* sender_start has passed */
 	struct buf recipients;        /* as text, with a space between */
+	bool is_stored;               /* the trail as it is now */
 };
 struct policy_message {
 	struct link link;             /* of all, longest unused first */
@@ -57,8 +60,8 @@ struct policy_messages {
 void policy_messages_init(struct policy_messages *t, struct gate *g);
 /* Stores the open trails and forgets all; nobody has a message any more. */
 WAITS void policy_messages_done(struct policy_messages *t);
-/* The message of this key, found or new; open when it is not decided, or `is_wanted_open` and new. Never NULL. */
-struct policy_message *policy_message_take(struct policy_messages *t, struct str key);
+/* The message of this key, found or new; it has a case unless it is decided and no new recipient is asked about. */
+struct policy_message *policy_message_take(struct policy_messages *t, struct str key, bool has_recipient);
 void policy_message_release(struct policy_messages *t, struct policy_message *m);
 /* text is copied. Once decided it stays so. */
 void policy_message_decide(struct policy_message *m, enum policy_action action, enum verdict verdict, struct str text);

@@ -37,6 +37,7 @@ struct bed_options {
 	const char *exceptions;                            /* text of the file; NULL: none */
 	void (*configure)(struct gate_conf *gate);         /* after the defaults */
 	void (*configure_verify)(struct verify_conf *verify);
+	void (*configure_policy)(struct policy_door_conf *policy);
 	void *arg;
 };
 struct bed {
@@ -46,6 +47,7 @@ struct bed {
 	struct group root, sessions;
 	struct gate_conf conf;
 	struct verify_conf verify_conf;
+	struct policy_door_conf policy_conf;
 	struct spool_conf spool_conf;
 	struct dns_conf dns_conf;
 	struct queue_conf queue_conf;
@@ -100,6 +102,7 @@ static inline void bed_conf(struct bed *b)
 {
 	conf_rows_default(gate_conf_rows, &b->conf, sizeof b->conf);
 	conf_rows_default(verify_conf_rows, &b->verify_conf, sizeof b->verify_conf);
+	conf_rows_default(policy_door_conf_rows, &b->policy_conf, sizeof b->policy_conf);
 	conf_rows_default(spool_conf_rows, &b->spool_conf, sizeof b->spool_conf);
 	conf_rows_default(dns_conf_rows, &b->dns_conf, sizeof b->dns_conf);
 	conf_rows_default(queue_conf_rows, &b->queue_conf, sizeof b->queue_conf);
@@ -120,6 +123,8 @@ static inline void bed_conf(struct bed *b)
 		b->options->configure(&b->conf);
 	if (b->options->configure_verify)
 		b->options->configure_verify(&b->verify_conf);
+	if (b->options->configure_policy)
+		b->options->configure_policy(&b->policy_conf);
 }
 
 /* here.example takes everybody, list.example those of its file, and nothing leaves but by a dead smarthost. */
@@ -187,6 +192,7 @@ static inline void bed_open(struct bed *b)
 	bed_services(b);
 	b->exceptions = exceptions_open(str_from(bed_path(b, "exceptions", path)));
 	b->deps = (struct gate_deps){
+		.policy_door = &b->policy_conf,
 		.resolver = b->resolver, .spool = b->spool, .queue = b->queue, .verify = b->verify,
 		.verify_conf = &b->verify_conf, .recipients = b->recipients, .exceptions = b->exceptions,
 		.domains = b->domains, .history = b->history, .root = &b->root,
@@ -228,6 +234,7 @@ static inline void bed_close(struct bed *b)
 	tls_context_unref(b->tls);
 	conf_rows_done(gate_conf_rows, &b->conf);
 	conf_rows_done(verify_conf_rows, &b->verify_conf);
+	conf_rows_done(policy_door_conf_rows, &b->policy_conf);
 	conf_rows_done(spool_conf_rows, &b->spool_conf);
 	conf_rows_done(dns_conf_rows, &b->dns_conf);
 	conf_rows_done(queue_conf_rows, &b->queue_conf);
