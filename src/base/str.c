@@ -6,18 +6,6 @@
 
 #include <endian.h>
 
-struct str str_from(const char *nul_terminated)
-{
-	if (!nul_terminated)
-		return STR_NONE;
-	return (struct str){nul_terminated, strlen(nul_terminated)};
-}
-
-bool str_is_empty(struct str s)
-{
-	return s.n == 0;
-}
-
 bool str_eq(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
@@ -62,20 +50,6 @@ bool str_iends(struct str s, struct str suffix)
 	return s.n >= suffix.n && str_ieq(str_skip(s, s.n - suffix.n), suffix);
 }
 
-struct str str_slice(struct str s, size_t from, size_t to)
-{
-	if (to > s.n)
-		to = s.n;
-	if (from > to)
-		from = to;
-	return (struct str){s.p ? s.p + from : NULL, to - from};
-}
-
-struct str str_skip(struct str s, size_t n)
-{
-	return str_slice(s, n, s.n);
-}
-
 size_t str_find_char(struct str s, char c)
 {
 	const char *hit = s.n ? memchr(s.p, c, s.n) : NULL;
@@ -96,13 +70,24 @@ size_t str_find(struct str s, struct str needle)
 	return hit ? (size_t)(hit - s.p) : s.n;
 }
 
+static size_t find_either(struct str s, char a, char b)
+{
+	size_t at = str_find_char(s, a);
+
+	return a == b ? at : str_find_char(str_slice(s, 0, at), b);
+}
+
 size_t str_ifind(struct str s, struct str needle)
 {
-	char first = needle.n ? ascii_lower(needle.p[0]) : 0;
+	if (needle.n == 0)
+		return 0;
+	char lower = ascii_lower(needle.p[0]), upper = lower >= 'a' && lower <= 'z' ? (char)(lower - 32) : lower;
 
-	for (size_t i = 0; i + needle.n <= s.n; i++)
-		if ((needle.n == 0 || ascii_lower(s.p[i]) == first) && str_ieq(str_slice(s, i, i + needle.n), needle))
+	for (size_t i = 0; i + needle.n <= s.n; i++) {
+		i += find_either(str_slice(s, i, s.n - needle.n + 1), lower, upper);
+		if (str_istarts(str_skip(s, i), needle))
 			return i;
+	}
 	return s.n;
 }
 

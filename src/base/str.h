@@ -23,8 +23,15 @@ struct str {
 /* For printf: "%.*s", STR_ARG(s) */
 #define STR_ARG(s)   (int)(s).n, (s).p ? (s).p : ""
 
-struct str str_from(const char *nul_terminated); /* NULL gives STR_NONE */
-bool str_is_empty(struct str s);
+/* NULL gives STR_NONE. */
+static inline struct str str_from(const char *nul_terminated)
+{
+	return nul_terminated ? (struct str){nul_terminated, strlen(nul_terminated)} : STR_NONE;
+}
+static inline bool str_is_empty(struct str s)
+{
+	return s.n == 0;
+}
 bool str_eq(struct str a, struct str b);
 bool str_ieq(struct str a, struct str b);
 int str_cmp(struct str a, struct str b);
@@ -34,8 +41,18 @@ bool str_ends(struct str s, struct str suffix);
 bool str_iends(struct str s, struct str suffix);
 
 /* Bytes [from, to) clamped to s, so that a slice never leaves its text. */
-struct str str_slice(struct str s, size_t from, size_t to);
-struct str str_skip(struct str s, size_t n);
+static inline struct str str_slice(struct str s, size_t from, size_t to)
+{
+	if (to > s.n)
+		to = s.n;
+	if (from > to)
+		from = to;
+	return (struct str){s.p ? s.p + from : NULL, to - from};
+}
+static inline struct str str_skip(struct str s, size_t n)
+{
+	return str_slice(s, n, s.n);
+}
 /* Index of the first hit, or s.n when there is none. */
 size_t str_find_char(struct str s, char c);
 size_t str_rfind_char(struct str s, char c);

@@ -26,12 +26,14 @@ static enum cause_stage stage_in(struct str text)
 	enum cause_stage found = CAUSE_AT_UNKNOWN;
 	size_t best = sizeof rows / sizeof *rows; /* an earlier row is surer */
 
+	static const bool is_before_word[256] = {[' '] = true, ['('] = true, ['\n'] = true};
 	for (size_t at = 0; at < text.n; at++) {
-		if (at > 0 && text.p[at - 1] != ' ' && text.p[at - 1] != '(' && text.p[at - 1] != '\n')
+		if (at > 0 && !is_before_word[(unsigned char)text.p[at - 1]])
 			continue;
-		char c = ascii_lower(text.p[at]);
+		char c = ascii_lower(text.p[at]), next = at + 1 < text.n ? ascii_lower(text.p[at + 1]) : 0;
 		for (size_t i = 0; i < best; i++) {
-			if (rows[i].words[0] == c && str_istarts(str_skip(text, at), str_from(rows[i].words))) {
+			if (rows[i].words[0] == c && rows[i].words[1] == next &&
+			    str_istarts(str_skip(text, at), str_from(rows[i].words))) {
 				found = rows[i].stage;
 				best = i;
 			}

@@ -28,7 +28,11 @@ static uint32_t unit_seconds(struct str s)
 		{"heures", 3600}, {"heure", 3600}, {"horas", 3600}, {"hora", 3600}, {"ore", 3600}, {"uur", 3600},
 		{"ora", 3600}, {"days", 86400}, {"day", 86400}, {"秒", 1}, {"分", 60}, {"時間", 3600},
 	};
+	if (s.n == 0 || is_digit(s.p[0]) || !is_word(s.p[0]))
+		return 0;
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+		if (units[i].word[0] != ascii_lower(s.p[0]))
+			continue;
 		struct str word = str_from(units[i].word);
 		if (str_istarts(s, word) && ((unsigned char)word.p[0] >= 0x80 || s.n == word.n || !is_word(s.p[word.n])))
 			return units[i].seconds;
@@ -122,6 +126,12 @@ static bool date_5322(struct str s, struct wall *out)
 
 	if (s.n > sizeof copy - 1)
 		s.n = sizeof copy - 1;
+	/* Most numbers are no day of a month; strptime is slow to say so. */
+	size_t month = 1 + (s.n > 1 && is_digit(s.p[1]));
+	while (month < s.n && (s.p[month] == ' ' || (s.p[month] >= '\t' && s.p[month] <= '\r')))
+		month++;
+	if (month >= s.n || ascii_lower(s.p[month]) < 'a' || ascii_lower(s.p[month]) > 'z')
+		return false;
 	memcpy(copy, s.p, s.n);
 	copy[s.n] = 0;
 	char *end = strptime(copy, "%d %b %Y %H:%M:%S", &tm);
@@ -143,6 +153,8 @@ static bool date_iso(struct str s, struct wall *out)
 	char copy[32];
 	size_t end = 0;
 
+	if (s.n < 19 || s.p[4] != '-')
+		return false;
 	while (end < s.n && end < 30 && (is_digit(s.p[end]) || strchr("-:.T+Zz ", s.p[end])))
 		end++;
 	while (end > 0 && (s.p[end - 1] == '.' || s.p[end - 1] == ' '))
@@ -176,14 +188,19 @@ static uint32_t in_words(struct str text)
 	            {"wait an hour", 3600}, {"in fifteen minutes", 900}, {"in thirty minutes", 1800}, {"in two hours", 7200}};
 	bool has_unit = false, has_retry = false; /* one pass, because most replies have neither */
 
+	static const bool is_first[256] = {['h'] = true, ['m'] = true, ['s'] = true, ['r'] = true,
+	                                   ['H'] = true, ['M'] = true, ['S'] = true, ['R'] = true};
 	for (size_t i = 0; i + 4 <= text.n; i++) {
-		char c = ascii_lower(text.p[i]);
-		if (c != 'h' && c != 'm' && c != 's' && c != 'r')
+		if (!is_first[(unsigned char)text.p[i]])
 			continue;
+		char c = ascii_lower(text.p[i]);
 		struct str word = str_slice(text, i, i + 6);
-		has_unit |= str_istarts(word, STR("hour")) || str_istarts(word, STR("minute")) || str_istarts(word, STR("stunde")) ||
-		            str_istarts(word, STR("heure"));
-		has_retry |= str_istarts(word, STR("retry"));
+		if (c == 'r')
+			has_retry |= str_istarts(word, STR("retry"));
+		else if (c == 'h')
+			has_unit |= str_istarts(word, STR("hour")) || str_istarts(word, STR("heure"));
+		else
+			has_unit |= str_istarts(word, c == 'm' ? STR("minute") : STR("stunde"));
 	}
 	for (size_t i = 0; has_unit && i < sizeof rows / sizeof *rows; i++)
 		if (str_ifind(text, str_from(rows[i].words)) < text.n)

@@ -152,11 +152,19 @@ static bool is_host(struct str t)
 	return dots > 0 && !names_a_list(t);
 }
 
+static bool is_around_token(char c)
+{
+	static const bool is[256] = {['['] = true, [']'] = true, ['{'] = true, ['}'] = true, ['\''] = true, ['`'] = true,
+	                             [':'] = true, ['.'] = true, ['!'] = true, ['?'] = true, ['*'] = true, ['#'] = true,
+	                             ['='] = true, ['-'] = true};
+	return is[(unsigned char)c];
+}
+
 static struct str token_core(struct str t)
 {
-	while (t.n && strchr("[]{}'`:.!?*#=-", t.p[0]))
+	while (t.n && is_around_token(t.p[0]))
 		t = str_skip(t, 1);
-	while (t.n && strchr("[]{}'`:.!?*#=-", t.p[t.n - 1]))
+	while (t.n && is_around_token(t.p[t.n - 1]))
 		t.n--;
 	return t;
 }
