@@ -84,7 +84,7 @@ WAITS static void lab_fiber(void *arg)
 /* The daemon's binary stands beside us, in the build tree, or where it was installed. */
 static bool postern_find(char *out, size_t n)
 {
-	static const char *const places[] = {"postern", "../src/postern", "../bin/postern"};
+	static const char *const places[] = {"postern", "../src/postern", "../../bin/postern"};
 	char self[1024], path[1100];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

@@ -19,8 +19,9 @@ int cmd_lab(struct cmd *c)
 	char *slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	/* Beside us, in the build tree, or in libexec when installed. */
-	static const char *const places[] = {"postern-lab", "../lab/postern-lab", "../libexec/postern-lab"};
+	/* Beside us, in the build tree, or where it is installed. */
+	static const char *const places[] = {"postern-lab", "../lab/postern-lab", "../lib/postern/postern-lab",
+	                                     "../libexec/postern/postern-lab"};
 	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
 		snprintf(lab, sizeof(lab), "%s/%s", self, places[i]);
 		if (access(lab, X_OK) != 0)
@@ -28,5 +29,5 @@ int cmd_lab(struct cmd *c)
 		execl(lab, "postern-lab", c->apply ? "--once" : (char *)NULL, (char *)NULL);
 		return cmd_fail(EXIT_INTERNAL, "%s: %s", lab, strerror(errno));
 	}
-	return cmd_fail(EXIT_NO_INPUT, "postern-lab is not installed beside postern (package postern-lab, or tools/build)");
+	return cmd_fail(EXIT_NO_INPUT, "postern-lab is not installed (/usr/lib/postern/postern-lab of the package, or tools/build)");
 }
