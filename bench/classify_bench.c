@@ -6,11 +6,11 @@
  * time to come back, links and addresses. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "cause/classify.h"
+#include "rounds.h"
 
 #ifdef HAVE_PCRE2
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -19,7 +19,6 @@
 
 #define REPLIES_MAX 4096
 #define RULES_MAX   1024
-#define ROUNDS      15   /* in turn: what disturbs the machine disturbs both */
 #define SLICE_S     0.1
 
 struct replies {
@@ -27,15 +26,6 @@ struct replies {
 	size_t n, bytes;
 	const struct rules *rules;
 };
-
-/* Processor time: other programs on the machine do not count. */
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void read_replies(struct arena *arena, struct replies *r)
 {
@@ -66,27 +56,15 @@ static size_t ours(void *arg)
 
 static double rate(size_t (*once)(void *arg), void *arg, size_t n, size_t *known)
 {
-	double start = now_s(), took;
+	double start = rounds_cpu_s(), took;
 	size_t done = 0;
 
 	do {
 		*known = once(arg);
 		done += n;
-		took = now_s() - start;
+		took = rounds_cpu_s() - start;
 	} while (took < SLICE_S);
 	return (double)done / took;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double values[ROUNDS])
-{
-	qsort(values, ROUNDS, sizeof *values, by_size);
-	return values[ROUNDS / 2];
 }
 
 #ifdef HAVE_PCRE2
@@ -159,24 +137,24 @@ static void measure(struct replies *r, const char *rules_path)
 	}
 	printf("%zu different replies, %.0f bytes on average; replies per second of processor time, medians of %d rounds\n", r->n,
 	       (double)r->bytes / (double)r->n, ROUNDS);
-	double middle = median(mine);
+	double middle = rounds_median(mine);
 	printf("  %-38s %9.0f (%.0f ... %.0f), %.1f %% known\n", "cause_classify", middle, mine[0], mine[ROUNDS - 1],
 	       100.0 * (double)known / (double)r->n);
 	if (!has_peer)
 		return;
-	middle = median(other);
+	middle = rounds_median(other);
 	printf("  %-38s %9.0f (%.0f ... %.0f), %.1f %% known\n  %-38s %9.1f\n", "KumoMTA's rules by PCRE2 JIT, class only",
-	       middle, other[0], other[ROUNDS - 1], 100.0 * (double)other_known / (double)r->n, "ratio", median(ratio));
+	       middle, other[0], other[ROUNDS - 1], 100.0 * (double)other_known / (double)r->n, "ratio", rounds_median(ratio));
 }
 
 int main(int argc, char **argv)
 {
 	static struct replies replies;
 	auto_arena struct arena arena = {.max = 64 << 20};
-	double start = now_s();
+	double start = rounds_cpu_s();
 
 	replies.rules = rules_builtin();
-	double built = now_s() - start;
+	double built = rounds_cpu_s() - start;
 	read_replies(&arena, &replies);
 	measure(&replies, argc > 1 ? argv[1] : NULL);
 	printf("  rules built in %.1f ms\n", built * 1e3);
