@@ -212,9 +212,11 @@ static void print_people(const struct evaluated *e, struct buf *out)
 	buf_printf(out, "  aligned: SPF %s, DKIM %s\n  the owner asks for: %s\n", a->aligned_spf ? "yes" : "no",
 	           a->aligned_dkim ? "yes" : "no", dmarc_policy_name(a->disposition));
 	print_reports(e, out);
-	for (unsigned i = 0; i < WARNINGS; i++)
-		if (warning(a, i))
-			buf_printf(out, "  ? %s\n", warning(a, i));
+	for (unsigned i = 0; i < WARNINGS; i++) {
+		const char *text = warning(a, i);
+		if (text)
+			buf_printf(out, "  ? %s\n", text);
+	}
 }
 
 WAITS static bool evaluate(struct auth_tool *t, const json_t *line, const struct dmarc_query *q, struct arena *arena,
