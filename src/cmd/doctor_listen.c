@@ -137,7 +137,7 @@ static void judge_owner(struct doctor *d, struct str where, uint64_t inode)
 	else if (owner == 1)
 		finding_add(&d->found, FINDING_PASS, "listen", NULL, "%.*s is held by the system's manager for us", STR_ARG(where));
 	else if (owner > 0)
-		finding_add(&d->found, FINDING_FAULT, "listen", "stop it, or let it, or gate.listen, use another port",
+		finding_add(&d->found, FINDING_FAULT, "listen", "stop it, or let one of the two use another port",
 		            "%.*s belongs to %.*s (process %d)", STR_ARG(where), STR_ARG(name_of(d, owner)), (int)owner);
 	else if (d->pid > 0 && geteuid() != 0)
 		finding_add(&d->found, FINDING_UNKNOWN, "listen", "look as root", "%.*s is in use; by whom is not for us to see", STR_ARG(where));
@@ -184,12 +184,14 @@ static void examine_text(struct doctor *d, struct str where, uint16_t port)
 void doctor_listen(struct doctor *d)
 {
 	const struct metrics_conf *metrics = conf_get(d->conf, &metrics_section);
+	const struct policy_door_conf *policy = conf_get(d->conf, &policy_door_section);
 	char ip[IP_TEXT_MAX];
 
 	for (size_t i = 0; i < d->gate->listen.n; i++)
 		examine_text(d, d->gate->listen.items[i], 25);
+	for (size_t i = 0; i < policy->listen.n; i++)
+		examine_text(d, policy->listen.items[i], 0);
 	if (metrics->listen.ip.family != 0)
-		examine_door(d,
-		                arena_printf(d->cmd->arena, "%.*s port %u (metrics)", STR_ARG(ip_text(metrics->listen.ip, ip)), metrics->listen.port),
-		                &metrics->listen);
+		examine_door(d, arena_printf(d->cmd->arena, "%.*s port %u (metrics)", STR_ARG(ip_text(metrics->listen.ip, ip)),
+		                             metrics->listen.port), &metrics->listen);
 }
