@@ -4,26 +4,17 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "auth/dkim_check.h"
 #include "auth/dkim_sign.h"
 #include "base/auto.h"
 #include "base/mem.h"
+#include "rounds.h"
 
-#define ROUNDS     15   /* of each side, in turn: what disturbs the machine disturbs both */
 #define SLICE_S    0.08
 #define BODY_SMALL 2048
 #define BODY_LARGE (16u << 20)
 #define PIECE      65536
-
-static double cpu_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void must(bool ok, const char *what)
 {
@@ -31,18 +22,6 @@ static void must(bool ok, const char *what)
 		return;
 	fprintf(stderr, "dkim_bench: %s failed\n", what);
 	exit(EXIT_FAILURE);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t n)
-{
-	qsort(values, n, sizeof *values, by_size);
-	return values[n / 2];
 }
 
 /* --- bodies --- */
@@ -77,7 +56,7 @@ static void body_fill(struct buf *out, enum text kind, size_t size)
 
 static double ours_mb_s(struct str body, bool is_relaxed, double slice_s)
 {
-	double start = cpu_s(), took;
+	double start = rounds_cpu_s(), took;
 	size_t bytes = 0;
 
 	do {
@@ -88,14 +67,14 @@ static double ours_mb_s(struct str body, bool is_relaxed, double slice_s)
 		dkim_bodies_finish(b);
 		dkim_bodies_free(b);
 		bytes += body.n;
-		took = cpu_s() - start;
+		took = rounds_cpu_s() - start;
 	} while (took < slice_s);
 	return (double)bytes / took / 1e6;
 }
 
 static double openssl_mb_s(struct str body, double slice_s)
 {
-	double start = cpu_s(), took;
+	double start = rounds_cpu_s(), took;
 	size_t bytes = 0;
 
 	do {
@@ -109,7 +88,7 @@ static double openssl_mb_s(struct str body, double slice_s)
 		EVP_DigestFinal_ex(c, digest, NULL);
 		EVP_MD_CTX_free(c);
 		bytes += body.n;
-		took = cpu_s() - start;
+		took = rounds_cpu_s() - start;
 	} while (took < slice_s);
 	return (double)bytes / took / 1e6;
 }
@@ -131,8 +110,8 @@ static void bodies_measure(void)
 			simple_share[i] = simple[i] / bare[i];
 			relaxed_share[i] = relaxed[i] / bare[i];
 		}
-		printf("  %-14s %9.0f %9.0f %8.0f%% %9.0f %8.0f%%\n", text_names[kind], median(bare, ROUNDS), median(simple, ROUNDS),
-		       100 * median(simple_share, ROUNDS), median(relaxed, ROUNDS), 100 * median(relaxed_share, ROUNDS));
+		printf("  %-14s %9.0f %9.0f %8.0f%% %9.0f %8.0f%%\n", text_names[kind], rounds_median(bare), rounds_median(simple),
+		       100 * rounds_median(simple_share), rounds_median(relaxed), 100 * rounds_median(relaxed_share));
 	}
 }
 
@@ -260,13 +239,13 @@ WAITS static void once_openssl(struct small *s)
 
 WAITS static double microseconds(struct small *s, WAITS void (*once)(struct small *))
 {
-	double start = cpu_s(), took;
+	double start = rounds_cpu_s(), took;
 	unsigned long n = 0;
 
 	do {
 		for (int i = 0; i < 50; i++, n++)
 			once(s);
-		took = cpu_s() - start;
+		took = rounds_cpu_s() - start;
 	} while (took < SLICE_S);
 	return took / (double)n * 1e6;
 }
@@ -284,9 +263,9 @@ WAITS static void small_measure(struct small *s)
 	}
 	printf("verification of one mail: header %zu bytes, body %zu, RSA-2048, relaxed/relaxed; microseconds of processor time\n"
 	       "  %-38s %7.1f\n  %-38s %7.1f  %.2f times\n  %-38s %7.1f  %.2f times\n",
-	       s->body_at, s->message.n - s->body_at, "EVP_DigestVerify + SHA-256 of the body", median(bare, ROUNDS),
-	       "ours, key cached", median(cached, ROUNDS), median(ratio, ROUNDS), "ours, key parsed each time",
-	       median(uncached, ROUNDS), median(ratio_uncached, ROUNDS));
+	       s->body_at, s->message.n - s->body_at, "EVP_DigestVerify + SHA-256 of the body", rounds_median(bare),
+	       "ours, key cached", rounds_median(cached), rounds_median(ratio), "ours, key parsed each time",
+	       rounds_median(uncached), rounds_median(ratio_uncached));
 }
 
 WAITS static void in_fiber(void *arg)
