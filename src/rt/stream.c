@@ -274,6 +274,32 @@ bool stream_has_input(struct stream *s)
 	return s->tls ? tls_has_input(s) : s->transport->has_input(s);
 }
 
+bool stream_peer_has_left(struct stream *s)
+{
+	struct err err;
+	int wants;
+	if (s->in.n > s->in_at)
+		return false;
+	if (s->in_error)
+		return true;
+	size_t n = STREAM_IN_MAX;
+	switch (io_read(s, the_rt->scratch, &n, &wants, &err)) {
+	case IO_DONE:
+		compact(s, false);
+		buf_add(&s->in, the_rt->scratch, n);
+		return false;
+	case IO_AGAIN:
+		return false;
+	case IO_END:
+		err_kind(&err, ERR_CLOSED, CAUSE_NETWORK, "connection closed by the peer");
+		break;
+	case IO_ERROR:
+		break;
+	}
+	fill_fail(s, &err);
+	return true;
+}
+
 /* The rest of a line that is too long, without keeping it. */
 WAITS static bool skip_line(struct stream *s, size_t limit, struct err *err)
 {

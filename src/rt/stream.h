@@ -61,6 +61,9 @@ void stream_consume(struct stream *s, size_t n);
 WAITS bool stream_fill(struct stream *s, struct err *err);
 /* True if input is waiting (buffered, or readable without waiting): talking before the banner. */
 bool stream_has_input(struct stream *s);
+/* True if the peer has ended its output and all that it sent is consumed, as far as the loop has seen: nobody waits for
+ * an answer. Does not wait; what has come meanwhile is buffered. Costs nothing while nothing has come. */
+bool stream_peer_has_left(struct stream *s);
 /* One line up to LF, consumed; *line excludes LF and one CR before it, *has_crlf tells which it was
  * (may be NULL). Longer than max: the whole line is consumed (bounded by 64 × max, then it fails), the
  * result is true with *is_too_long set and an empty line. max is at most 64 KiB - 2. At the end of input

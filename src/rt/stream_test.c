@@ -326,6 +326,26 @@ static void talks_before_the_banner(void *arg)
 }
 BOTH(talks_before_the_banner)
 
+static void peer_leaves(void *arg)
+{
+	struct stream *s[2];
+	struct err err;
+	make_pair(s);
+	assert_false(stream_peer_has_left(s[0]));
+	stream_printf(s[1], "QUIT\r\n");
+	assert_true(stream_flush(s[1], &err));
+	stream_close(s[1]);
+	assert_true(rt_sleep(2 * USEC_MS, "let the loop look", &err));
+	assert_false(stream_peer_has_left(s[0])); /* it has said something, and is to be heard */
+	assert_int_equal(stream_discard_input(s[0]), 6);
+	assert_true(stream_peer_has_left(s[0]));
+	assert_true(stream_peer_has_left(s[0]));
+	assert_false(stream_fill(s[0], &err));
+	assert_int_equal(err.kind, ERR_CLOSED);
+	stream_close(s[0]);
+}
+BOTH(peer_leaves)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +360,7 @@ int main(void)
 		TWO_TESTS(write_errors_stick),
 		TWO_TESTS(cancels_every_wait),
 		TWO_TESTS(talks_before_the_banner),
+		TWO_TESTS(peer_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

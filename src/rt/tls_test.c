@@ -66,7 +66,10 @@ static void tls_talks(void *arg)
 	bulk_over(s);
 	struct stream *turned[2] = {s[1], s[0]};
 	bulk_over(turned);
+	assert_false(stream_peer_has_left(s[0]));
 	stream_tls_bye(s[1]);
+	assert_true(rt_sleep(2 * USEC_MS, "let the loop look", &err));
+	assert_true(stream_peer_has_left(s[0]));
 	assert_false(stream_fill(s[0], &err));
 	assert_int_equal(err.kind, ERR_CLOSED);
 	stream_printf(s[0], "still said\r\n");
