@@ -162,22 +162,28 @@ static bool line_message(const json_t *line, struct arena *arena, struct str *ou
 	return explain_file_read(arena, arena_cstr(arena, path), out, err);
 }
 
+/* A notification that came by mail stands in a part of its own. */
+static bool mailed_notice_read(struct arena *arena, struct str message, struct bounce *out)
+{
+	struct bounce_parts *parts = arena_new(arena, struct bounce_parts);
+
+	bounce_parts_read(arena, message, parts);
+	for (size_t i = 0; i < parts->n; i++) {
+		struct str body = str_trim(parts->part[i].body);
+		if (body.n > 0 && (body.p[0] == '{' || body.p[0] == '[') && explain_notice_read(arena, body, out))
+			return true;
+	}
+	return false;
+}
+
 /* A mail, or the JSON that a sending service posts in its place, bare or mailed. */
 static void report_read(struct arena *arena, struct str message, struct bounce *out)
 {
-	if (!explain_is_mail(message) && explain_notice_read(arena, message, out))
+	bool is_mail = explain_is_mail(message);
+
+	if (is_mail ? mailed_notice_read(arena, message, out) : explain_notice_read(arena, message, out))
 		return;
 	bounce_read(arena, message, out);
-	if (out->n == 0 && out->kind != BOUNCE_VACATION) {
-		struct bounce_parts *parts = arena_new(arena, struct bounce_parts);
-		bounce_parts_read(arena, message, parts);
-		for (size_t i = 0; i < parts->n && out->n == 0; i++)
-			if (str_find(parts->part[i].body, STR("\":\"")) < parts->part[i].body.n) {
-				struct bounce *notice = arena_new(arena, struct bounce);
-				if (explain_notice_read(arena, parts->part[i].body, notice))
-					*out = *notice;
-			}
-	}
 }
 
 /* {text, stage?, mx?} or {message} */

@@ -57,6 +57,23 @@ def test_the_senders_fault_is_not_the_recipients():
             assert a["owner"] not in ("recipient", "author") and a["mine"] is True, row
 
 
+def unseen():
+    with open(os.path.join(os.path.dirname(__file__), "unseen-replies.tsv"), encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+
+
+def test_replies_that_no_rule_was_written_for():
+    rows = unseen()
+    answers = batch(*[{"text": text} for _, text in rows])
+    assert len(rows) == len(answers) > 200
+    misses = [f"{cause} read as {a['cause']} ({a['rule']}): {text}" for (cause, text), a in zip(rows, answers) if a["cause"] != cause]
+    assert len(misses) <= 0.03 * len(rows), "\n".join(misses)
+    for (cause, text), a in zip(rows, answers):
+        assert a["temporary"] is text.startswith("4"), text
+        if cause in ("sender_invalid", "sender_verify", "sender_rejected", "sender_domain"):
+            assert a["owner"] in ("sending_host", "sender_domain"), text
+
+
 LOG_LINES = [
     ("Nov 22 08:15:30 mx postfix/smtp[451]: 4ABC: to=<u@example.org>, relay=mx.example.org[192.0.2.1]:25, delay=450, delays=0.1/0/450/1, "
      "dsn=4.7.1, status=deferred (host mx.example.org[192.0.2.1] said: 451 4.7.1 Greylisted for 300 seconds (in reply to RCPT TO command))",
@@ -73,6 +90,106 @@ LOG_LINES = [
      450, "auth_policy", None, None),
     ('2026-11-22T08:15:30Z delivery_deferred ref=2F3A rcpt=u@example.org host=mx.example.org reply="452 4.2.2 Mailbox full"', 452, "quota", None, None),
 ]
+
+
+# line, cause, sender, recipient, host or client: what a line of each program says beside its reply
+MORE_LINES = {
+    "postscreen": ("Nov 22 08:15:30 mx postfix/postscreen[9]: NOQUEUE: reject: RCPT from [192.0.2.9]:4565: 450 4.3.2 Service currently unavailable; "
+                   "from=<a@b.example>, to=<u@example.org>, proto=ESMTP, helo=<x.example>", 450, "maintenance overload", None),
+    "milter-reject": ("Nov 22 08:15:30 mx postfix/cleanup[9]: 4ABC: milter-reject: END-OF-MESSAGE from mail.example.net[192.0.2.9]: 4.7.1 Service unavailable "
+                      "- try again later; from=<a@b.example> to=<u@example.org> proto=ESMTP helo=<x.example>", None, "content_filter overload", None),
+    "postfix-connect": ("2026-11-22T08:15:30.123456+01:00 mx postfix/smtp[9]: connect to mx.example.org[192.0.2.1]:25: Connection timed out", None, "network", "mx.example.org"),
+    "postfix-greeting": ("Nov 22 08:15:30 mx postfix/smtp[9]: 4ABC: host mx.example.org[192.0.2.1] refused to talk to me: 421 4.7.0 Too many connections", 421, "rate_limit", "mx.example.org"),
+    "postfix-none": ("Nov 22 08:15:30 mx postfix/smtp[9]: 4ABC: to=<u@nowhere.example>, relay=none, delay=0.1, delays=0/0/0.1/0, dsn=5.4.4, status=bounced "
+                     "(Host or domain name not found. Name service error for name=nowhere.example type=AAAA: Host not found)", None, "no_domain", None),
+    "postfix-expired": ("Nov 22 08:15:30 mx postfix/qmgr[9]: 4ABC: from=<a@b.example>, status=expired, returned to sender", None, "expired", None),
+    "exim-new": ("2026-11-22 08:15:30 1tABCD-0001-XY == u@example.org R=dnslookup T=remote_smtp defer (-44) H=mx.example.org [192.0.2.1]: SMTP error from remote "
+                 "mail server after RCPT TO:<u@example.org>: 451 4.7.1 Greylisted", 451, "greylist", "mx.example.org"),
+    "exim-failed": ("2026-11-22 08:15:30 1tABCD-0001-XY ** u@example.org F=<a@b.example> R=dnslookup T=remote_smtp H=mx.example.org [192.0.2.1]: SMTP error from "
+                    "remote mail server after end of data: 550 5.7.1 Message content rejected as spam", 550, "spam_content", "mx.example.org"),
+    "exim-timeout": ("2026-11-22 08:15:30 1tABCD-0001-XY == u@example.org R=dnslookup T=remote_smtp defer (110): Connection timed out H=mx.example.org [192.0.2.1]", None, "network", None),
+    "exim-refuses": ("2026-11-22 08:15:30 H=mail.example.net (x.example) [192.0.2.9] F=<a@b.example> temporarily rejected RCPT <u@example.org>: Could not complete sender "
+                     "verify callout", None, "sender_verify", None),
+    "exim-refuses-for-good": ("2026-11-22 08:15:30 H=(x.example) [192.0.2.9] F=<a@b.example> rejected RCPT <u@example.org>: Sender verify failed", None, "sender_invalid", None),
+    "sendmail-refuses": ("Nov 22 08:15:30 mx sm-mta[99]: 5AMx: ruleset=check_mail, arg1=<a@b.invalid>, relay=mail.example.net [192.0.2.9], reject=553 5.1.8 <a@b.invalid>... "
+                         "Domain of sender address a@b.invalid does not exist", 553, "sender_domain", None),
+    "opensmtpd-refuses": ('Nov 22 08:15:30 mx smtpd[77]: 7d7e smtp failed-command command="RCPT TO:<u@example.org>" result="550 Invalid recipient: <u@example.org>"',
+                          550, "no_mailbox", None),
+    "exchange-protocol": ("2026-11-22T08:15:30.123Z,Outbound Mail,08DB000000000001,12,10.0.0.5:2525,192.0.2.1:25,<,451 4.7.0 Temporary server error. Please try again later. PRX2,",
+                          451, "overload", "192.0.2.1"),
+    "exchange-report": ("Remote Server returned '550 5.1.1 RESOLVER.ADR.RecipNotFound; not found'", 550, "no_mailbox", None),
+    "postern-quotes": ('2026-11-22T08:15:30Z delivery_failed ref=2F3A rcpt=u@example.org host=mx.example.org reply="550 5.1.1 \\"u\\" is an unknown user"',
+                       550, "no_mailbox", "mx.example.org"),
+}
+
+
+def test_more_log_lines():
+    for (name, (_, code, causes, host)), answer in zip(MORE_LINES.items(), batch(*[{"text": line} for line, *_ in MORE_LINES.values()])):
+        assert (answer["code"], answer["cause"] in causes.split()) == (code, True), (name, answer)
+        assert host is None or answer["host"] == host, (name, answer)
+
+
+NOTICES = {
+    "ses": ({"notificationType": "Bounce", "bounce": {"bounceType": "Permanent", "reportingMTA": "dns; a.example", "bouncedRecipients": [
+        {"emailAddress": "u@c.example", "action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}]}}, "bounce", "no_mailbox"),
+    "ses-delay": ({"eventType": "DeliveryDelay", "deliveryDelay": {"delayType": "MailboxFull", "delayedRecipients": [
+        {"emailAddress": "u@c.example", "status": "4.2.2", "diagnosticCode": "smtp; 452 4.2.2 over quota"}]}}, "delayed", "quota"),
+    "ses-complaint": ({"notificationType": "Complaint", "complaint": {"complainedRecipients": [{"emailAddress": "u@c.example"}]}}, "feedback", None),
+    "ses-delivery": ({"notificationType": "Delivery", "delivery": {"recipients": ["u@c.example"], "smtpResponse": "250 ok"}}, "delivered", None),
+    "sendgrid": ([{"event": "bounce", "email": "u@c.example", "status": "5.7.1", "reason": "550 5.7.1 blocked using zen.spamhaus.org"}], "bounce", "blocklist"),
+    "mailgun": ({"event-data": {"event": "failed", "severity": "temporary", "recipient": "u@c.example", "delivery-status": {
+        "code": 450, "message": "4.2.0 Greylisted"}}}, "delayed", "greylist"),
+    "postmark": ({"RecordType": "Bounce", "Type": "HardBounce", "Email": "u@c.example", "Details": "smtp;550 5.1.1 No such user"}, "bounce", "no_mailbox"),
+    "sparkpost": ({"msys": {"message_event": {"type": "bounce", "rcpt_to": "u@c.example", "raw_reason": "552 5.2.2 Mailbox full"}}}, "bounce", "quota"),
+}
+
+
+def wrap(notice, how):
+    text = json.dumps(notice)
+    if how != "bare":
+        text = json.dumps({"Type": "Notification", "MessageId": "1", "Message": text})
+    if how == "mail":
+        text = ("From: no-reply@sns.example\nTo: a@b.example\nSubject: AWS Notification Message\nContent-Type: text/plain; charset=UTF-8\n\n" + text +
+                "\n\n--\nIf you wish to stop receiving notifications, click here\n")
+    return text
+
+
+def test_notifications_of_sending_services(tmp_path):
+    rows = [(name, how, *NOTICES[name]) for name in NOTICES for how in ("bare", "sns", "mail")]
+    for i, (_, how, notice, _, _) in enumerate(rows):
+        (tmp_path / str(i)).write_text(wrap(notice, how))
+    for (name, how, _, kind, cause), answer in zip(rows, batch(*[{"message": str(tmp_path / str(i))} for i in range(len(rows))])):
+        assert (answer["kind"], [(r["address"], r["cause"]) for r in answer["recipients"]]) == (kind, [("u@c.example", cause)]), (name, how, answer)
+    done = explain("-f", str(tmp_path / "0"), "--json")
+    assert json.loads(done.stdout)["kind"] == "bounce" and done.returncode == 2
+    assert "A report that mail could not be delivered" in explain("-f", str(tmp_path / "0")).stdout
+
+
+def test_reports_in_other_charsets(tmp_path):
+    charsets = ("iso-2022-jp", "shift_jis", "euc-jp", "utf-8")
+    for charset in charsets:
+        head = (f"From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: failure notice\nMIME-Version: 1.0\nContent-Type: text/plain; charset={charset}\n\n"
+                "Hi. This is the qmail-send program at mx.example.\n\n<u@c.example>:\n")
+        (tmp_path / charset).write_bytes(head.encode() + "550 5.2.0 宛先のユーザーが見つかりません\n\n--- Below this line is a copy of the message.\n".encode(charset))
+    for charset, answer in zip(charsets, batch(*[{"message": str(tmp_path / c)} for c in charsets])):
+        assert [(r["address"], r["cause"]) for r in answer["recipients"]] == [("u@c.example", "no_mailbox")], (charset, answer)
+        assert "見つかりません" in answer["recipients"][0]["diagnostic"], charset
+
+
+@pytest.mark.parametrize("text", ["550 Empf\u00c3\u00a4nger unbekannt", "550 Empf\u00e4nger unbekannt", "550 Empfaenger unbekannt",
+                                  "550-5.1.1 The address\n550-5.1.1 that you tried\n550 5.1.1 does not exist, u@example.org is unknown here"])
+def test_mojibake_and_several_lines(text):
+    assert json.loads(explain("--json", "-f", "-", stdin=text).stdout)["cause"] == "no_mailbox"
+
+
+def test_bytes_of_another_charset_on_standard_input():
+    done = subprocess.run([postern(), "explain", "--json", "-f", "-"], input="550 Empfänger unbekannt".encode("latin-1"), capture_output=True, check=False, timeout=60)
+    assert json.loads(done.stdout)["cause"] == "no_mailbox"
+
+
+def test_a_success_is_no_trouble():
+    done = explain("250 2.0.0 Ok: queued as 4ABC")
+    assert done.returncode == 0 and "Nothing is wrong" in done.stdout
 
 
 @pytest.mark.parametrize("line, code, cause, wait, stage", LOG_LINES, ids=["postfix", "postfix-reject", "exim", "sendmail", "opensmtpd", "exchange", "postern"])
@@ -105,7 +222,9 @@ def test_screen_says_what_people_ask():
 def test_letter_list_and_page():
     letter = explain("--letter", "450 4.7.1 <u@example.org>: Client host rejected: cannot find your hostname, [192.0.2.7]").stdout
     assert "Dear postmaster" in letter and "192.0.2.7" in letter and "450 4.7.1" in letter
-    assert "<script>" not in explain("--html", "550 <script>alert(1)</script>").stdout
+    page = explain("--html", "550 <script>alert(1)</script> \x1b[31m\x85").stdout
+    assert "<script>" not in page and "\x1b" not in page and page.count("<html") == page.count("</html>") == 1
+    assert "\x1b" not in explain("550 \x1b[31mred\x1b[0m").stdout and "\x1b" not in explain("--letter", "550 \x1b[31mred").stdout
     causes = json.loads(explain("--list", "--json").stdout)["causes"]
     assert len(causes) == 39 and all(c["means"] and c["do"] and c["reviewed"] for c in causes)
     assert "greylist" in explain("--list").stdout
