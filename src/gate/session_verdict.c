@@ -137,16 +137,33 @@ WAITS static void accept_message(struct session *s, const struct header_check *h
 	transaction_end(s, tx->verdict);
 }
 
+/* A client that lost patience while its message was held could not hear the 250: it will send the message again, and
+ * that would be here twice. */
+static bool client_has_left(struct session *s, usec_t whole_at)
+{
+	struct transaction *tx = s->tx;
+	if (rt_now() == whole_at || !stream_peer_has_left(s->stream))
+		return false;
+	trail_note(&tx->trail, rt_wall(), rt_now() - whole_at, "hold", "client left", CAUSE_NETWORK, STR_NONE,
+	           "The client closed the connection before it was answered. Nothing was stored; it will send the message again.");
+	tx->cause = CAUSE_NETWORK;
+	s->is_ending = true;
+	return true;
+}
+
 void session_judge(struct session *s)
 {
 	struct transaction *tx = s->tx;
 	struct header_check header = {0};
+	usec_t whole_at = rt_now();
 	check_message(s, &header);
 	if (tx->has_fault) {
 		say(s, tx->fault, &(struct say_args){.detail = tx->fault_detail});
 		transaction_end(s, verdict_of(tx));
 	} else if (!session_sender_passes(s)) {
 		transaction_end(s, verdict_of(tx));
+	} else if (client_has_left(s, whole_at)) {
+		transaction_end(s, VERDICT_DEFER);
 	} else {
 		accept_message(s, &header);
 	}

@@ -22,5 +22,8 @@ expect clients 0
 send anna@slow.example jane@here.example => dot 250*
 expect took 0
 expect sessions mx.slow.example 1
-# The first message was whole: that its client had gone before the 250 makes no difference to what is true.
-expect delivered joe@here.example 0..1
+# It could not hear a 250, and will send again: stored, the message would be here twice.
+expect delivered joe@here.example 0
+ask why 198.51.100.7
+	< *client left*
+	< *Nothing was stored*
