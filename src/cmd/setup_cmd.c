@@ -13,9 +13,9 @@ static const struct {
 	const char *part, *means;
 } explained[] = {
 	{"check_policy_service", "at RCPT Postfix asks Postern about the sender; what Postern answers is what the client hears"},
-	{"timeout=15s", "Postern answers within 8 s and goes on asking behind that; one that hangs costs a client 31 s, two tries and a pause"},
+	{"timeout", "longer than policy_door.wait, within which Postern answers; only a daemon that hangs lets Postfix wait so long, twice"},
 	{"default_action=DUNNO", "Postern stopped, hanging or broken: mail goes on as if it were not there; --on-failure defer holds it back instead"},
-	{"default_action={DEFER_IF_PERMIT", "Postern stopped, hanging or broken: what would have passed is answered 450 and comes again later; nothing is lost"},
+	{"default_action={DEFER", "Postern stopped, hanging or broken: what would have passed is answered 450 and comes again later; nothing is lost"},
 	{MAIN_CF_CONTEXT, "the mark by which a second call, or --remove, knows its own line"},
 };
 

@@ -12,10 +12,11 @@
 #include "cmd/daemon_conf.h"
 #include "cmd/program.h"
 #include "cmd/setup_write.h"
+#include "gate/gate.h"
 
 #define LIST        "smtpd_recipient_restrictions"
 #define TEXT_MAX    (4 << 20)
-#define TIMEOUT     "15s"
+#define PATIENCE_S  7 /* of Postfix beyond what the door promises: a pause of the machine is no failure */
 #define DEFER_TEXT  "{DEFER_IF_PERMIT 4.3.0 The sender cannot be verified just now, try again later}"
 #define POSTFIX_NEW 301 /* 3.1: policy_context */
 
@@ -35,26 +36,32 @@ void setup_done(struct setup *s)
 	buf_done(&s->notes);
 }
 
-/* One call of postconf; its answer without the last line end, kept in the arena. */
+static struct str first_line(const struct buf *text)
+{
+	struct str s = str_trim(buf_view(text));
+
+	return str_slice(s, 0, str_find_char(s, '\n'));
+}
+
+/* One call of postconf; its answer without the last line end, kept in the arena. Its warnings are of no concern here. */
 static bool postconf(struct setup *s, const char *const words[], size_t n, struct str *answer, struct err *err)
 {
 	const char *argv[12] = {"postconf"};
-	auto_buf struct buf said;
+	auto_buf struct buf said = {.max = TEXT_MAX}, complained = {.max = TEXT_MAX};
 	size_t argc = 1;
 	int status;
 
-	buf_init(&said, TEXT_MAX);
 	if (s->directory[0]) {
 		argv[argc++] = "-c";
 		argv[argc++] = s->directory;
 	}
 	for (size_t i = 0; i < n; i++)
 		argv[argc++] = words[i];
-	if (!program_run(argv, 30 * USEC_S, &said, &status, err))
+	if (!program_run(argv, 30 * USEC_S, &said, &complained, &status, err))
 		return false;
 	*answer = str_trim(arena_str(s->arena, buf_view(&said)));
 	if (status != 0)
-		return err_perm(err, CAUSE_LOCAL_ERROR, "postconf: %.*s", STR_ARG(str_slice(*answer, 0, str_find_char(*answer, '\n'))));
+		return err_perm(err, CAUSE_LOCAL_ERROR, "%.*s", STR_ARG(first_line(&complained)));
 	return true;
 }
 #define POSTCONF(s, answer, err, ...) \
@@ -110,7 +117,7 @@ static bool is_chrooted(struct setup *s)
 	return false;
 }
 
-/* Postfix' notation for an address of policy.listen; empty when its smtpd could not reach it. */
+/* Postfix' notation for an address of policy_door.listen; empty when its smtpd could not reach it. */
 static struct str door_of(struct setup *s, struct str listen, bool is_jailed, struct str queue)
 {
 	struct conf_addr at;
@@ -134,43 +141,22 @@ static struct str door_of(struct setup *s, struct str listen, bool is_jailed, st
 	return arena_printf(s->arena, at.ip.family == 6 ? "inet:[%.*s]:%u" : "inet:%.*s:%u", STR_ARG(host), at.port);
 }
 
-/* The list of addresses that the policy door listens on, by its name in the file. */
-static const struct conf_texts *policy_listen(const struct conf *conf)
-{
-	static const struct conf_texts none;
-
-	for (const struct conf_section *const *section = daemon_sections; *section; section++) {
-		if (strcmp((*section)->name, "policy") != 0)
-			continue;
-		for (const struct conf_row *row = (*section)->rows; row->key; row++) {
-			if (strcmp(row->key, "listen") == 0 && row->type == CONF_TEXTS)
-				return (const void *)((const char *)conf_get(conf, *section) + row->offset);
-		}
-	}
-	return &none;
-}
-
-static bool door_find(struct setup *s, const char *config, struct str *door, struct err *err)
+static bool door_find(struct setup *s, const struct conf_texts *listen, struct str *door, struct err *err)
 {
 	struct str queue = STR_NONE;
 	bool is_jailed = is_chrooted(s);
-	struct conf *conf = daemon_conf_load(config, err);
 
-	if (!conf)
-		return false;
-	const struct conf_texts *listen = policy_listen(conf);
 	*door = STR_NONE;
 	if (POSTCONF(s, &queue, err, "-h", "queue_directory")) {
 		for (size_t i = 0; i < listen->n && door->n == 0; i++)
 			*door = door_of(s, listen->items[i], is_jailed, queue);
 	}
 	if (door->n == 0 && listen->n == 0)
-		err_perm(err, CAUSE_LOCAL_ERROR, "no policy door is configured: write listen = {\"127.0.0.1:10040\"} into the section policy");
+		err_perm(err, CAUSE_LOCAL_ERROR, "no policy door is configured: write listen = {\"127.0.0.1:10040\"} into the section policy_door");
 	else if (door->n == 0)
 		err_perm(err, CAUSE_LOCAL_ERROR,
-		         "smtpd runs in a chroot and reaches no socket of policy.listen: add \"127.0.0.1:10040\", or one below %.*s",
+		         "smtpd runs in a chroot and reaches no socket of policy_door.listen: add \"127.0.0.1:10040\", or one below %.*s",
 		         STR_ARG(queue));
-	conf_unref(conf);
 	return door->n > 0;
 }
 
@@ -187,6 +173,8 @@ static struct str permits_of(struct setup *s)
 	if (!POSTCONF(s, &relay, &err, "-x", "-h", "smtpd_relay_restrictions"))
 		return STR("permit_mynetworks, permit_sasl_authenticated");
 	while (main_cf_word(&relay, &word)) {
+		if (str_find(permits, word) < permits.n)
+			continue; /* twice in one list is once */
 		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 			if (str_eq(word, str_from(known[i])))
 				permits = arena_printf(s->arena, "%.*s%s%s", STR_ARG(permits), permits.n ? ", " : "", known[i]);
@@ -214,8 +202,15 @@ static void overrides_note(struct setup *s)
 bool setup_addition(struct setup *s, const char *config, const char *given, struct err *err)
 {
 	struct str door = str_from(given);
+	struct conf *conf = daemon_conf_load(config, err);
 
-	if (!given && !door_find(s, config, &door, err))
+	if (!conf)
+		return false;
+	const struct policy_door_conf *policy = conf_get(conf, &policy_door_section);
+	int seconds = (int)(policy->wait / USEC_S) + PATIENCE_S;
+	bool is_found = given || door_find(s, &policy->listen, &door, err);
+	conf_unref(conf);
+	if (!is_found)
 		return false;
 	if (!str_starts(door, STR("inet:")) && !str_starts(door, STR("unix:")))
 		return err_perm(err, CAUSE_LOCAL_ERROR, "--to %.*s: inet:HOST:PORT or unix:PATH, as Postfix writes it", STR_ARG(door));
@@ -224,8 +219,8 @@ bool setup_addition(struct setup *s, const char *config, const char *given, stru
 			return err_perm(err, CAUSE_LOCAL_ERROR, "the door's address holds what main.cf cannot: %.*s", STR_ARG(door));
 	}
 	s->list.restriction =
-		arena_printf(s->arena, "check_policy_service { %.*s, timeout=" TIMEOUT ", default_action=%s, " MAIN_CF_CONTEXT " }",
-	                     STR_ARG(door), s->defers_on_failure ? DEFER_TEXT : "DUNNO");
+		arena_printf(s->arena, "check_policy_service { %.*s, timeout=%ds, default_action=%s, " MAIN_CF_CONTEXT " }",
+	                     STR_ARG(door), seconds, s->defers_on_failure ? DEFER_TEXT : "DUNNO");
 	s->list.permits = permits_of(s);
 	main_cf_add(buf_view(&s->before), &s->list, &s->after);
 	s->is_changed = !str_eq(buf_view(&s->before), buf_view(&s->after));
@@ -241,22 +236,31 @@ bool setup_removal(struct setup *s, struct err *err)
 	return buf_ok(&s->after) || err_perm(err, CAUSE_LOCAL_ERROR, "%s is too large", s->main_cf);
 }
 
+/* What postfix check objects to. Where standard error is no terminal, most of it goes to the mail log alone. */
+static struct str objection(const struct buf *said)
+{
+	struct str rest = buf_view(said), line;
+
+	while (str_cut(&rest, '\n', &line)) {
+		if (str_find(line, STR("fatal:")) < line.n || str_find(line, STR("error:")) < line.n)
+			return line;
+	}
+	return STR("the mail log says why, and so does `postfix check` on a terminal");
+}
+
 /* As Postfix itself understands the file that is there now. */
 static bool postfix_agrees(struct setup *s, struct err *err)
 {
 	bool is_wanted = s->list.restriction.n > 0;
 	const char *const argv[] = {"postfix", "-c", s->directory, "check", NULL};
-	auto_buf struct buf said;
+	auto_buf struct buf said = {.max = TEXT_MAX};
 	struct str value;
 	int status;
 
-	buf_init(&said, 65536);
-	if (!program_run(argv, 60 * USEC_S, &said, &status, err))
+	if (!program_run(argv, 60 * USEC_S, &said, &said, &status, err))
 		return false;
-	struct str first = str_trim(buf_view(&said));
-	first = str_slice(first, 0, str_find_char(first, '\n'));
 	if (status != 0)
-		return err_perm(err, CAUSE_LOCAL_ERROR, "postfix check fails: %.*s", STR_ARG(first));
+		return err_perm(err, CAUSE_LOCAL_ERROR, "postfix check fails: %.*s", STR_ARG(objection(&said)));
 	if (!POSTCONF(s, &value, err, "-x", "-h", LIST))
 		return false;
 	if (is_wanted && !main_cf_is_reached(value))
