@@ -95,6 +95,10 @@ static enum match trouble(struct evaluation *e, struct str name, enum dns_type t
 /* 4.6.4: an answer without records is void, and more than two are a permanent error. */
 static enum match count_void(struct evaluation *e, struct str name, enum dns_type type)
 {
+	if (!spf_name_is_askable(name)) {
+		trace(e, "%.*s is no name that could be asked for", STR_ARG(name));
+		return MATCH_NO; /* 4.6.4 counts what queries return, and there was none */
+	}
 	e->answer->void_lookups++;
 	trace(e, "%.*s has no %s: void look-up %u", STR_ARG(name), dns_type_name(type), e->answer->void_lookups);
 	if (e->answer->void_lookups <= VOIDS_MAX)
@@ -510,20 +514,10 @@ static enum spf_result select_record(struct evaluation *e, struct str domain, co
 	return SPF_PASS;
 }
 
-/* 4.3: labels of 1 to 63 octets, at least two of them, 253 in all. */
+/* 4.3: a name that can be asked for, of two labels at least. */
 static bool is_domain(struct str domain)
 {
-	struct str rest = domain, label;
-	size_t labels = 0;
-
-	if (domain.n == 0 || domain.n > 253)
-		return false;
-	while (str_cut(&rest, '.', &label)) {
-		if (label.n == 0 || label.n > 63)
-			return false;
-		labels++;
-	}
-	return labels > 1 && domain.p[domain.n - 1] != '.';
+	return spf_name_is_askable(domain) && str_find_char(domain, '.') < domain.n;
 }
 
 /* 4.3 to 4.7 for one domain. */

@@ -30,6 +30,7 @@ static const char script[] =
 	"[\"helo.example\",\"TXT\",\"v=spf1 a -all\"],[\"helo.example\",\"A\",\"192.0.2.1\"],"
 	"[\"xn--bcher-kva.example\",\"TXT\",\"v=spf1 exists:%{o}.%{d}.h.example -all\"],"
 	"[\"xn--bcher-kva.example.xn--bcher-kva.example.h.example\",\"A\",\"127.0.0.2\"],"
+	"[\"odd.example\",\"TXT\",\"v=spf1 a:n1..example mx:n2..example exists:n3..example a:n4..example ~all\"],"
 	"[\"six.example\",\"TXT\",\"v=spf1 ip6:2001:db8::/32 -all\"]]";
 
 static const struct {
@@ -69,6 +70,7 @@ static const struct {
 	{"192.0.2.9", "joe@B\xc3\x9c" "CHER\xe3\x80\x82" "example", "x.example", SPF_PASS, "exists:%{o}.%{d}.h.example"},
 	{"192.0.2.9", "", "b\xc3\xbc" "cher.example", SPF_PASS, "exists:%{o}.%{d}.h.example"},
 	{"192.0.2.9", "joe@b\xfc" "cher.example", "x.example", SPF_NONE, ""},
+	{"192.0.2.9", "joe@odd.example", "x.example", SPF_SOFTFAIL, "~all"}, /* nothing was asked, so nothing is void */
 	{"2001:db8::5", "joe@six.example", "x.example", SPF_PASS, "ip6:2001:db8::/32"},
 	{"192.0.2.9", "joe@six.example", "x.example", SPF_FAIL, "-all"},
 };

@@ -293,6 +293,11 @@ WAITS static bool lint_asking(struct linting *l, const struct spf_term *term, st
 	nodes[node].domain = name;
 	if (name.n == 0)
 		return true; /* a record without its domain */
+	if (!spf_name_is_askable(name)) {
+		lint_add(l, "SPF005", WARNING, term->at, term->text.n, "\"%.*s\" is no name that could be in the DNS, so the term never matches",
+		         STR_ARG(name));
+		return true;
+	}
 	switch (term->kind) {
 	case SPF_A:      return lint_host(l, term, name, &nodes[node].void_lookups, err);
 	case SPF_MX:     return lint_mx(l, term, name, &nodes[node].void_lookups, err);

@@ -130,6 +130,8 @@ static const struct {
 	{"e.example", "v=spf1 -all", "!SPF004", 0, 0, 0},
 	{"e.example", "v=spf1", "!SPF004", 0, 0, 0},
 	{"e.example", "v=spf1 a:h.example -all", "!SPF005", 0, 0, 1},
+	{"e.example", "v=spf1 a:h..example -all", "SPF005", SPF_SEVERITY_WARNING, 7, 1},
+	{"e.example", "v=spf1 a:h..example -all", "!SPF012", 0, 0, 1},
 	{"e.example", "v=spf1 exp=why1.example -all", "!SPF006", 0, 0, 0},
 	{"e.example", "v=spf1 ip4:192.88.1.1 redirect=b.example", "!SPF007", 0, 0, 4},
 	{"e.example", "v=spf1 a:over-all.h.example -all", "!SPF007", 0, 0, 1},

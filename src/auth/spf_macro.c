@@ -158,6 +158,18 @@ bool spf_macro_uses(struct str s, char letter)
 	return false;
 }
 
+bool spf_name_is_askable(struct str name)
+{
+	struct str rest = name, label;
+
+	if (name.n == 0 || name.n > DOMAIN_MAX || name.p[name.n - 1] == '.')
+		return false;
+	while (str_cut(&rest, '.', &label))
+		if (label.n == 0 || label.n > 63)
+			return false;
+	return true;
+}
+
 /* --- expansion --- */
 
 /* RFC 7208 7.3: IPv6 as 32 nibbles with dots between. */

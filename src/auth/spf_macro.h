@@ -36,3 +36,6 @@ struct spf_macro_values {
 void spf_macro_expand(const struct spf_macro_values *values, struct str s, struct buf *out);
 /* A domain-spec expanded: without trailing dot, and from the left shortened to 253 octets (RFC 7208 7.3). */
 struct str spf_domain_expand(const struct spf_macro_values *values, struct str spec, struct arena *arena);
+
+/* Whether the DNS could be asked for this name at all: labels of 1 to 63 octets, 253 in all (RFC 7208 4.3). */
+bool spf_name_is_askable(struct str name);
