@@ -94,12 +94,12 @@ static void judge(struct doctor *d, const char *path, struct str answer)
 	json_error_t why;
 	AUTO(stats) json_t *stats = json_loadb(answer.p, answer.n, 0, &why);
 
+	d->pid = peer_of(path);
 	if (!json_is_object(stats)) {
 		finding_add(&d->found, FINDING_UNKNOWN, "daemon", "compare `postern version` with the daemon that runs",
 		            "%s answers, but not in the form of this version", path);
 		return;
 	}
-	d->pid = peer_of(path);
 	d->probes = number_of(stats, "postern_verify_sessions_total");
 	d->unreachable = number_of(stats, "postern_verify_unreachable_total");
 	finding_add(&d->found, FINDING_PASS, "daemon", NULL, "answers at %s (process %d)", path, (int)d->pid);

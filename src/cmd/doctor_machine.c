@@ -154,8 +154,8 @@ static void judge_limit(struct doctor *d, uint64_t limit)
 static void examine_limits(struct doctor *d)
 {
 	char name[64];
-	uint64_t limit, used, spare, most;
-	struct str text, word[3];
+	uint64_t limit;
+	struct str text;
 
 	snprintf(name, sizeof(name), "%d/limits", (int)d->pid);
 	if (d->pid == 0)
@@ -166,13 +166,24 @@ static void examine_limits(struct doctor *d)
 		judge_limit(d, limit);
 	else
 		finding_add(&d->found, FINDING_PASS, "files", NULL, "no limit");
-	if (!doctor_read(d, "sys/fs/file-nr", &text) || !str_next_word(&text, &word[0]) || !str_next_word(&text, &word[1]) ||
-	    !str_next_word(&text, &word[2]) || !str_to_u64(word[0], UINT64_MAX, &used) ||
-	    !str_to_u64(word[1], UINT64_MAX, &spare) || !str_to_u64(word[2], UINT64_MAX, &most))
+}
+
+/* "used spare most", of all processes together */
+static void examine_system_files(struct doctor *d)
+{
+	uint64_t n[3];
+	struct str text, word;
+
+	if (!doctor_read(d, "sys/fs/file-nr", &text))
 		return;
-	if (used - spare > most / 10 * 9)
+	text = str_trim(text);
+	for (int i = 0; i < 3; i++) {
+		if (!str_next_word(&text, &word) || !str_to_u64(word, UINT64_MAX, &n[i]))
+			return;
+	}
+	if (n[0] > n[1] && n[0] - n[1] > n[2] / 10 * 9)
 		finding_add(&d->found, FINDING_FAULT, "files_system", "raise fs.file-max (sysctl), and find who has so many",
-		            "%llu of %llu files of the whole system are open", (unsigned long long)(used - spare), (unsigned long long)most);
+		            "%llu of %llu files of the whole system are open", (unsigned long long)(n[0] - n[1]), (unsigned long long)n[2]);
 }
 
 /* --- the clock --- */
@@ -200,5 +211,6 @@ void doctor_machine(struct doctor *d)
 	examine_disk(d, d->daemon->state_directory, STATE_MIN, 100);
 	examine_memory(d);
 	examine_limits(d);
+	examine_system_files(d);
 	examine_clock(d);
 }
