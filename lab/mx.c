@@ -19,9 +19,11 @@ struct lab_mx {
 	struct group *root;
 	void (*record)(void *arg, const struct lab_habit *h, char direction, struct str line);
 	void *arg;
+	bool (*exists)(void *arg, struct str address);
+	void *exists_arg;
 	struct tls_context *tls;
 	struct map triplets; /* "host sender rcpt client" → first seen */
-	struct lab_host_count *counts;
+	struct lab_host_count *counts; /* of the table's rows, then all others */
 };
 struct door {
 	struct lab_mx *mx;
@@ -39,7 +41,11 @@ struct talk {
 
 static struct lab_host_count *count_of(struct talk *t)
 {
-	return &t->mx->counts[t->habit - lab_habits];
+	for (size_t i = 0; i < lab_habit_count; i++) {
+		if (t->habit == &lab_habits[i])
+			return &t->mx->counts[i];
+	}
+	return &t->mx->counts[lab_habit_count];
 }
 
 WAITS static void say(struct talk *t, const char *text)
@@ -152,7 +158,8 @@ static bool is_greylisted(struct talk *t, struct str address)
 WAITS static void answer_rcpt(struct talk *t, struct str address)
 {
 	const struct lab_habit *h = t->habit;
-	bool exists = lab_mailbox_exists(str_slice(address, 0, str_rfind_char(address, '@')));
+	bool exists = t->mx->exists ? t->mx->exists(t->mx->exists_arg, address)
+	                            : lab_mailbox_exists(str_slice(address, 0, str_rfind_char(address, '@')));
 
 	if (!t->has_sender)
 		say(t, "503 5.5.1 MAIL first");
@@ -303,9 +310,9 @@ WAITS static void door_fiber(void *arg)
 	free(door);
 }
 
-static bool door_open(struct lab_mx *m, const struct lab_habit *h, struct err *err)
+bool lab_mx_add(struct lab_mx *m, const struct lab_habit *h, struct ip ip, struct err *err)
 {
-	struct conf_addr at = {.ip = lab_habit_ip(h, h->dns == LAB_DNS_TWO_MX), .port = m->port};
+	struct conf_addr at = {.ip = ip, .port = m->port};
 	struct listener *listener = listener_open(&at, err);
 	struct door *door;
 
@@ -318,16 +325,15 @@ static bool door_open(struct lab_mx *m, const struct lab_habit *h, struct err *e
 	return group_go(m->root, "lab door", door_fiber, door, err);
 }
 
-bool lab_mx_open(uint16_t port, struct group *root,
-                 void (*record)(void *arg, const struct lab_habit *h, char direction, struct str line), void *arg,
-                 struct lab_mx **out, struct err *err)
+bool lab_mx_new(uint16_t port, struct group *root, bool (*exists)(void *arg, struct str address), void *arg,
+                struct lab_mx **out, struct err *err)
 {
 	struct lab_mx *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		abort();
-	*m = (struct lab_mx){.port = port, .root = root, .record = record, .arg = arg};
-	m->counts = calloc(lab_habit_count, sizeof(*m->counts));
+	*m = (struct lab_mx){.port = port, .root = root, .exists = exists, .exists_arg = arg};
+	m->counts = calloc(lab_habit_count + 1, sizeof(*m->counts));
 	if (!m->counts)
 		abort();
 	map_init(&m->triplets);
@@ -336,11 +342,25 @@ bool lab_mx_open(uint16_t port, struct group *root,
 		lab_mx_close(m);
 		return false;
 	}
+	*out = m;
+	return true;
+}
+
+bool lab_mx_open(uint16_t port, struct group *root,
+                 void (*record)(void *arg, const struct lab_habit *h, char direction, struct str line), void *arg,
+                 struct lab_mx **out, struct err *err)
+{
+	struct lab_mx *m;
+
+	if (!lab_mx_new(port, root, NULL, NULL, &m, err))
+		return false;
+	m->record = record;
+	m->arg = arg;
 	for (size_t i = 0; i < lab_habit_count; i++) {
 		const struct lab_habit *h = &lab_habits[i];
 		bool listens = !h->is_down && (h->dns == LAB_DNS_MX || h->dns == LAB_DNS_TWO_MX ||
 		                               h->dns == LAB_DNS_IMPLICIT || h->dns == LAB_DNS_CNAME);
-		if (listens && !door_open(m, h, err)) {
+		if (listens && !lab_mx_add(m, h, lab_habit_ip(h, h->dns == LAB_DNS_TWO_MX), err)) {
 			lab_mx_close(m);
 			return false;
 		}
@@ -369,4 +389,9 @@ void lab_mx_close(struct lab_mx *m)
 struct lab_host_count lab_mx_count(const struct lab_mx *m, const struct lab_habit *h)
 {
 	return m->counts[h - lab_habits];
+}
+
+struct lab_host_count lab_mx_count_others(const struct lab_mx *m)
+{
+	return m->counts[lab_habit_count];
 }
