@@ -91,7 +91,8 @@ def account(name, group=None):
 class Postfix:
     """A relay with a queue of its own on the same disk as the gate's spool."""
 
-    def __init__(self, world, processes=100):
+    def __init__(self, world, processes=100, more=""):
+        """more: further lines of main.cf, which win over those above."""
         if not os.path.exists(ROOT + "/usr/lib/postfix/sbin/master"):
             subprocess.run([os.path.join(TOP, "tools", "install-packages"), "bench"], check=True)
         self.world = world
@@ -102,7 +103,7 @@ class Postfix:
         names = {"home": self.home, "root": ROOT, "sink": SINK_PORT, "port": PEER_PORT, "processes": processes}
         for name, text in (("main.cf", POSTFIX_MAIN), ("master.cf", POSTFIX_MASTER)):
             with open(os.path.join(self.home, name), "w") as f:
-                f.write(text.format(**names))
+                f.write(text.format(**names) + (more if name == "main.cf" else ""))
         env = dict(os.environ, LD_LIBRARY_PATH=ROOT + "/usr/lib/postfix", MAIL_CONFIG=self.home)
         self.process = world.start([ROOT + "/usr/lib/postfix/sbin/master", "-d", "-c", self.home], "postfix", env)
         world.wait_port(self.process, PEER_PORT)
@@ -170,7 +171,7 @@ out:
 class Exim:
     """A gate that verifies each sender by call-out, with its own cache; it takes mail and does not deliver it."""
 
-    def __init__(self, world):
+    def __init__(self, world, conf=EXIM_CONF, **names):
         binary = next((p for p in ("/usr/sbin/exim4", ROOT + "/usr/sbin/exim4") if os.path.exists(p)), None)
         if not binary:
             subprocess.run([os.path.join(TOP, "tools", "install-packages"), "bench"], check=True)
@@ -183,7 +184,7 @@ class Exim:
         os.chown(self.home, who.pw_uid, who.pw_gid)
         config = world.path("exim.conf")
         with open(config, "w") as f:
-            f.write(EXIM_CONF.format(user="Debian-exim", home=self.home, port=PEER_PORT, mx=MX_PORT))
+            f.write(conf.format(user="Debian-exim", home=self.home, port=PEER_PORT, mx=MX_PORT, **names))
         os.chmod(config, 0o644)
         self.process = world.start([binary, "-bdf", "-C", config], "exim")
         world.wait_port(self.process, PEER_PORT)

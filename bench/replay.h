@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <stdio.h>
+
+#include "base/map.h"
 #include "lab/mx.h"
 
 struct replay_mail {

@@ -47,7 +47,7 @@ HABITS = {
     "no-bounces.lab": 20, "batv.lab": 10, "tarpit.lab": 15, "drops-at-rset.lab": 5, "drops-after-rcpt.lab": 5,
     "catchall.lab": 50, "bounces-later.lab": 15,
     "wont-say.lab": 5, "blocks-at-mail.lab": 3, "blocks-at-rcpt.lab": 3, "refuses-all-senders.lab": 3,
-    "greylist.lab": 20,       # *
+    "greylist.lab": 50,       # *
     "full.lab": 5, "busy-mailbox.lab": 2,
     "slow.lab": 1, "sick.lab": 1, "down.lab": 1, "dns-broken.lab": 1,
 }
@@ -69,7 +69,7 @@ def address_of(n, base):
 
 
 class Mix:
-    def __init__(self, seed=1, forged=19000, honest=10000, greylisting=20):
+    def __init__(self, seed=1, forged=19000, honest=10000, greylisting=HABITS["greylist.lab"]):
         self.rng = random.Random(seed)
         self.wanted = {"forged": forged, "honest": honest}
         self.scale = (forged + honest) / 29000
