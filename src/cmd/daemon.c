@@ -85,7 +85,7 @@ static void message_recovered(void *arg, struct spool_id id, const struct spool_
 {
 	struct daemon *d = arg;
 
-	queue_add(d->queue, id, e, size);
+	queue_add(d->queue, id, e, NULL, size);
 }
 
 static bool stores_open(struct daemon *d, struct err *err)

@@ -133,7 +133,7 @@ WAITS static void accept_message(struct session *s, const struct header_check *h
 	stream_write(s->stream, tx->reply);
 	stream_write(s->stream, STR("\r\n"));
 	count_accepted(s);
-	queue_add(s->set->deps.queue, tx->id, &e, spool_message_size(s->set->deps.spool, tx->id));
+	queue_add(s->set->deps.queue, tx->id, &e, &tx->trail, spool_message_size(s->set->deps.spool, tx->id));
 	transaction_end(s, tx->verdict);
 }
 

@@ -64,6 +64,8 @@ struct job {
 struct loaded {
 	struct arena arena;
 	struct spool_envelope e;
+	struct trail trail;    /* of fresh mail, if has_trail; else e.trail is the word */
+	bool has_trail;
 	unsigned refs;
 	size_t bytes;
 	bool is_fresh;         /* counted in queue.fresh_* */
@@ -174,7 +176,7 @@ static inline bool rcpt_is_open(const struct spool_rcpt *r)
 {
 	return r->state == RCPT_QUEUED || r->state == RCPT_DEFERRED;
 }
-void loaded_keep_fresh(struct queue *q, struct message *m, const struct spool_envelope *e);
+void loaded_keep_fresh(struct queue *q, struct message *m, const struct spool_envelope *e, const struct trail *trail);
 WAITS struct loaded *loaded_get(struct queue *q, struct job *job, struct err *err);
 void loaded_unref(struct queue *q, struct loaded *l);
 

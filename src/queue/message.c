@@ -180,7 +180,7 @@ static void copy_envelope(struct arena *a, const struct spool_envelope *from, st
 	to->envid = arena_str(a, from->envid);
 	to->hold_reason = arena_str(a, from->hold_reason);
 	to->helo = arena_str(a, from->helo);
-	to->trail = arena_str(a, from->trail);
+	to->trail = STR_NONE;
 	to->rcpts = arena_alloc(a, from->n_rcpts * sizeof(*to->rcpts) + 1);
 	for (size_t i = 0; i < from->n_rcpts; i++) {
 		to->rcpts[i] = from->rcpts[i];
@@ -212,12 +212,17 @@ void loaded_unref(struct queue *q, struct loaded *l)
 
 /* The hand-off from the gate: mail that is passed on at once is never read back. One reference for each job,
  * because what a job's second attempt needs to know stands in the spool only. */
-void loaded_keep_fresh(struct queue *q, struct message *m, const struct spool_envelope *e)
+void loaded_keep_fresh(struct queue *q, struct message *m, const struct spool_envelope *e, const struct trail *trail)
 {
 	if (q->fresh_n >= FRESH_MAX || q->fresh_bytes >= FRESH_BYTES_MAX || m->n_jobs == 0 || m->is_on_hold)
 		return;
 	struct loaded *l = loaded_new();
 	copy_envelope(&l->arena, e, &l->e);
+	l->has_trail = trail != NULL;
+	if (trail)
+		trail_copy(&l->trail, &l->arena, trail);
+	else
+		l->e.trail = arena_str(&l->arena, e->trail);
 	l->bytes = l->arena.used + sizeof(*l);
 	l->is_fresh = true;
 	q->fresh_n++;

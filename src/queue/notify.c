@@ -193,7 +193,7 @@ static WAITS bool submit(struct attempt *a, enum notice what, struct spool_id id
 		spool_body_drop(body);
 		return false;
 	}
-	queue_add(q, id, &e, text.n);
+	queue_add(q, id, &e, NULL, text.n);
 	return true;
 }
 

@@ -80,14 +80,14 @@ static void start_jobs(struct queue *q, struct message *m, bool is_now)
 	}
 }
 
-void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, uint64_t size)
+void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, const struct trail *trail, uint64_t size)
 {
 	assert(!queue_message_find(q, id));
 	struct message *m = queue_message_new(q, id, e, size);
 	if (!q->is_started)
 		take_recovered(q, m, e);
 	else if (!q->is_draining)
-		loaded_keep_fresh(q, m, e);
+		loaded_keep_fresh(q, m, e, trail);
 	start_jobs(q, m, q->is_started && !q->is_draining);
 }
 

@@ -15,6 +15,7 @@
 #include "policy/domains.h"
 #include "spool/spool.h"
 #include "store/history.h"
+#include "trail/trail.h"
 #include "verify/verify.h"
 
 struct queue_conf {
@@ -49,8 +50,9 @@ struct queue_deps {
 bool queue_open(const struct queue_conf *conf, const struct queue_deps *deps, struct queue **out, struct err *err);
 /* For who opens the queue first, so that it can take what spool_open recovers; before queue_start. */
 void queue_set_spool(struct queue *q, struct spool *spool);
-/* For each message recovered by spool_open (before queue_start) and for each accepted one (after). */
-void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, uint64_t size);
+/* For each message recovered by spool_open (before queue_start) and for each accepted one (after). `trail`: what e->trail
+ * says, where it is at hand decoded, or NULL; copied. */
+void queue_add(struct queue *q, struct spool_id id, const struct spool_envelope *e, const struct trail *trail, uint64_t size);
 bool queue_start(struct queue *q, struct err *err);
 /* New configuration from now on. */
 void queue_reconfigure(struct queue *q, const struct queue_conf *conf, const struct domains *domains);

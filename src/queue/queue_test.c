@@ -92,7 +92,7 @@ static void on_recovered(void *arg, struct spool_id id, const struct spool_envel
 {
 	struct world *w = arg;
 	w->recovered++;
-	queue_add(w->queue, id, e, size);
+	queue_add(w->queue, id, e, NULL, size);
 }
 
 static void world_open_queue(struct world *w)
@@ -208,7 +208,7 @@ static struct spool_id submit_with(struct world *w, const char *sender, const ch
 		assert_true(spool_body_write(body, STR("0123456789012345678901234567890123456789012345678\r\n"), &err));
 	uint64_t size = spool_body_size(body);
 	assert_true(spool_accept(w->spool, id, &e, STR_NONE, NULL, 0, body, &err));
-	queue_add(w->queue, id, &e, size);
+	queue_add(w->queue, id, &e, NULL, size);
 	return id;
 }
 

@@ -2,7 +2,6 @@
 /* The trail grows with each attempt; `postern why` reads it. */
 #include "queue/story.h"
 
-#include "base/auto.h"
 #include "trail/trail.h"
 
 #define FIND_WAIT (10 * USEC_S)
@@ -51,6 +50,10 @@ static WAITS bool find(struct attempt *a, struct trail *t)
 	size_t n = 0;
 	struct deadline d;
 	struct str json = a->loaded->e.trail;
+	if (a->loaded->has_trail) {
+		trail_copy(t, &a->arena, &a->loaded->trail);
+		return true;
+	}
 	if (!a->loaded->is_fresh) {
 		deadline_push(&d, FIND_WAIT, "trail");
 		if (history_find(a->queue->deps.history, HISTORY_REF, spool_id_text(a->message->id, id), 1, &a->arena, &found, &n, &err) &&
@@ -83,8 +86,6 @@ void story_tell(struct attempt *a)
 	history_put(a->queue->deps.history, &t);
 	if (!a->loaded->is_fresh || a->message->n_jobs == 1)
 		return;
-	auto_buf struct buf json;
-	buf_init(&json, 131072);
-	trail_encode(&t, &json);
-	a->loaded->e.trail = arena_str(&a->loaded->arena, buf_view(&json));
+	trail_copy(&a->loaded->trail, &a->loaded->arena, &t);
+	a->loaded->has_trail = true;
 }

@@ -65,6 +65,21 @@ void trail_add(struct trail *t, const struct trail_entry *e)
 	t->bytes += bytes;
 }
 
+void trail_copy(struct trail *out, struct arena *arena, const struct trail *from)
+{
+	trail_init(out, arena, from->begun);
+	out->ref = arena_str(arena, from->ref);
+	out->client = from->client;
+	out->helo = arena_str(arena, from->helo);
+	out->sender = arena_str(arena, from->sender);
+	out->recipients = arena_str(arena, from->recipients);
+	out->verdict = from->verdict;
+	out->reply = arena_str(arena, from->reply);
+	for (size_t i = 0; i < from->n; i++)
+		trail_add(out, &from->entries[i]);
+	out->dropped += from->dropped;
+}
+
 void trail_note(struct trail *t, struct wall at, usec_t took, const char *check, const char *result,
                 enum cause_id cause, struct str subject, const char *format, ...)
 {

@@ -40,6 +40,8 @@ struct trail {
 };
 /* All memory comes from the arena, which outlives the trail. */
 void trail_init(struct trail *t, struct arena *arena, struct wall now);
+/* A deep copy in another arena. */
+void trail_copy(struct trail *out, struct arena *arena, const struct trail *from);
 void trail_add(struct trail *t, const struct trail_entry *e);
 void trail_note(struct trail *t, struct wall at, usec_t took, const char *check, const char *result,
                 enum cause_id cause, struct str subject, const char *format, ...)

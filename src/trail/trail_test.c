@@ -148,6 +148,25 @@ static void prints(void **state)
 	assert_true(str_find(buf_view(&b), STR("\x1b[2J")) == b.n);
 }
 
+/* The copy says the same, also when the original's memory is gone. */
+static void copies(void **state)
+{
+	struct arena first, second;
+	struct trail t, copy;
+	auto_buf struct buf before = {.max = 1 << 20}, after = {.max = 1 << 20};
+
+	arena_init(&first, SIZE_MAX);
+	arena_init(&second, SIZE_MAX);
+	fill(&t, &first);
+	t.dropped = 3;
+	trail_encode(&t, &before);
+	trail_copy(&copy, &second, &t);
+	arena_done(&first);
+	trail_encode(&copy, &after);
+	assert_true(str_eq(buf_view(&after), buf_view(&before)));
+	arena_done(&second);
+}
+
 static void depth(void **state)
 {
 	assert_true(json_depth_is_sane(STR("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]")));
@@ -170,7 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back), cmocka_unit_test(stays_within_bounds),
 		cmocka_unit_test(long_notes_are_cut), cmocka_unit_test(refuses), cmocka_unit_test(is_lenient),
-		cmocka_unit_test(prints), cmocka_unit_test(depth), cmocka_unit_test(verdicts),
+		cmocka_unit_test(prints), cmocka_unit_test(copies), cmocka_unit_test(depth), cmocka_unit_test(verdicts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
