@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "auth/dmarc_from.h"
 #include "auth/dmarc_record.h"
 #include "auth/psl.h"
 #include "dns/dns.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DMARC policy records (RFC 9989 4.7) and the author domain of a From field (5.3.1). Pure. */
+/* DMARC policy records (RFC 9989 4.7, 4.8). Pure. */
 #pragma once
 
 #include "base/arena.h"
@@ -43,12 +43,3 @@ bool dmarc_is_near_miss(struct str text);
 /* The next place for reports of rua= or ruf=: *uri without the obsolete size limit, empty where it is no URI
  * (RFC 3986 3; commas and exclamation marks are written in percent form). False at the end of the list. */
 bool dmarc_uri_next(struct str *list, struct str *uri);
-
-/* The domains of the addresses in the value of a From field, A-labels in lower case, each once.
- * False: not readable as addresses; nothing may be concluded from such a field. */
-#define DMARC_AUTHORS_MAX 8
-struct dmarc_authors {
-	struct str domain[DMARC_AUTHORS_MAX];
-	size_t n;
-};
-bool dmarc_authors_parse(struct arena *arena, struct str from, struct dmarc_authors *out);

@@ -18,23 +18,6 @@ struct inspection {
 	struct arc_check *arc;
 };
 
-/* RFC 5322 3.6: one From field. Several are several authors, whatever they say. */
-static void authors_read(struct inspection *in, struct str header, struct arena *arena)
-{
-	struct header_scan scan;
-	struct header_field f;
-	size_t n = 0;
-
-	header_scan_init(&scan, header);
-	while (header_scan_next(&scan, &f)) {
-		if (!str_ieq(f.name, STR("From")))
-			continue;
-		in->has_authors = ++n == 1 && dmarc_authors_parse(arena, f.value, &in->authors);
-	}
-	if (n == 0)
-		in->has_authors = true; /* readable: there is no author */
-}
-
 /* A reverse name that the caller knows is confirmed like any other: it must lead back (RFC 8601 3). */
 WAITS static bool confirm_name(struct inspection *in, struct resolver *r, struct err *err)
 {
@@ -218,7 +201,7 @@ WAITS static bool auth_answer(struct auth_tool *t, const json_t *line, struct ar
 	in->arc = arc_check_new(arena, &options, mail_input_header(&m), bodies);
 	in->results.dkim = in->dkim;
 	in->results.arc = in->arc;
-	authors_read(in, mail_input_header(&m), arena);
+	in->has_authors = dmarc_authors_of_header(arena, mail_input_header(&m), &in->authors);
 	bool ok = inspect(t, line, in, bodies, &m, arena, err);
 	if (ok && t->for_people)
 		print_people(in, out);
