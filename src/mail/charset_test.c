@@ -15,7 +15,7 @@ static void texts_are_read(void **state)
 		{"shift_jis", "\x83\x86\x81[\x83U\x81[", "ユーザー"},
 		{"euc-jp", "\xa5\xe6\xa1\xbc\xa5\xb6\xa1\xbc", "ユーザー"},
 		{"iso-8859-1", "Empf\xe4nger unbekannt", "Empfänger unbekannt"},
-		{"us-ascii", "Empf\xe4nger unbekannt", "Empf\xe4nger unbekannt"},
+		{"us-ascii", "Empf\xe4nger unbekannt", "Empfänger unbekannt"},
 		{"koi8-r", "\xd1\xdd\xc9\xcb", "ящик"},
 		{"windows-1251", "\xff\xf9\xe8\xea", "ящик"},
 		{"gb2312", "\xd3\xc3\xbb\xa7", "用户"},
