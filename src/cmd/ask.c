@@ -3,6 +3,7 @@
 #include "cmd/ask.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "cmd/daemon_conf.h"
@@ -19,11 +20,26 @@ struct asking {
 	struct err err;
 };
 
+/* A long history takes its time; whoever sits before the screen should know that nothing hangs. */
+WAITS static void say_patience(void *arg)
+{
+	struct err err;
+
+	if (rt_sleep(USEC_S, "the daemon's answer", &err))
+		fputs("postern: the daemon is looking it up …\n", stderr);
+}
+
 WAITS static void ask_fiber(void *arg)
 {
 	struct asking *a = arg;
+	struct group beside;
+	struct err err;
 
+	group_init(&beside, "beside");
+	if (isatty(STDERR_FILENO))
+		group_go(&beside, "patience", say_patience, NULL, &err);
 	a->is_answered = control_ask(a->path, a->words, a->n, a->as_json, a->out, &a->status, &a->err);
+	group_done(&beside);
 }
 
 static void word_add(struct asking *a, struct str word)
