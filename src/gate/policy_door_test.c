@@ -479,6 +479,18 @@ static void floods(struct bed *b)
 		assert_string_equal(get(c, got), "dunno");
 		assert_true(b->gate->policy->messages.n_open <= 2000);
 	}
+	/* One message of recipients without end: no more of them in memory than of a short one. */
+	size_t most = 0;
+	for (int i = 0; i < 3000; i++) {
+		char recipient[200];
+		snprintf(recipient, sizeof recipient, "%0150d@here.example", i % 10);
+		put(c, &(struct question){.sender = "joe@good.example", .instance = "endless", .recipient = recipient});
+		assert_string_equal(get(c, got), "dunno");
+		const struct policy_message *m = container_of(b->gate->policy->messages.open.head.prev, struct policy_message, open);
+		size_t used = m->open_case->arena.used;
+		most = used > most ? used : most;
+	}
+	assert_in_range(most, 200 << 10, 300 << 10);
 	assert_int_equal(hosts[0].sessions, 1);
 	stream_close(c);
 }

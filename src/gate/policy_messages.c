@@ -154,6 +154,9 @@ struct policy_message *policy_message_take(struct policy_messages *t, struct str
 		forget_old(t);
 		m = message_new(t, key);
 	}
+	/* Recipients without end: what they took goes, and the next ones get a trail of their own. */
+	if (m->open_case && m->users == 0 && arena_is_full(&m->open_case->arena))
+		settle(t, m);
 	m->users++;
 	if (!m->open_case && (has_recipient || !m->is_decided)) {
 		if (t->n_open >= OPEN_MAX)
