@@ -135,13 +135,16 @@ WAITS static void serve_metrics(void *arg)
 {
 	struct metrics_http *m = arg;
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(m->server, MHD_DAEMON_INFO_EPOLL_FD);
+	bool was_anybody_here = false;
 	struct err err;
 
 	while (!fiber_is_cancelled() && !m->must_end) {
 		struct deadline tick;
 		bool is_anybody_here = guests_hurry(m);
 		MHD_UNSIGNED_LONG_LONG left;
-		usec_t wait = is_anybody_here ? USEC_S : USEC_HOUR;
+		/* One more turn when the last one has gone: with too many guests the library forgets its port until then. */
+		usec_t wait = is_anybody_here || was_anybody_here ? USEC_S : USEC_HOUR;
+		was_anybody_here = is_anybody_here;
 		if (MHD_get_timeout(m->server, &left) == MHD_YES && (usec_t)left * USEC_MS < wait)
 			wait = (usec_t)left * USEC_MS;
 		deadline_push(&tick, wait, "metrics");
