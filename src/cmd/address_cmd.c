@@ -57,7 +57,7 @@ WAITS static void batch_fiber(void *arg)
 int cmd_address_check(struct cmd *c)
 {
 	struct rt_options options = {0};
-	auto_buf struct buf out;
+	auto_buf struct buf out = {.max = 1 << 20};
 	struct address a;
 	struct err err;
 	bool is_valid;
@@ -67,13 +67,11 @@ int cmd_address_check(struct cmd *c)
 		return rt_run(&options, batch_fiber, &status, &err) ? status : cmd_fail_err(EXIT_INTERNAL, &err);
 	if (c->n != 1)
 		return cmd_fail(EXIT_USAGE, "address check: give one address, or --batch");
-	buf_init(&out, 1 << 20);
 	struct str text = str_from(c->words[0]);
 	if (c->as_json) {
 		address_answer(c->arena, text, &out, &is_valid);
 		printf("{\"address\":");
-		auto_buf struct buf quoted;
-		buf_init(&quoted, 65536);
+		auto_buf struct buf quoted = {.max = 65536};
 		buf_json(&quoted, text);
 		printf("%.*s,%.*s}\n", STR_ARG(buf_view(&quoted)), STR_ARG(buf_view(&out)));
 		return is_valid ? EXIT_FINE : EXIT_FAULT;
