@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 #define FIRST_FD 3
 
 void notify_manager(const char *format, ...)
@@ -35,6 +37,16 @@ void notify_manager(const char *format, ...)
 	/* Nobody listening is no trouble of ours. */
 	(void)!sendto(fd, text, strnlen(text, sizeof(text)), MSG_NOSIGNAL, (struct sockaddr *)&to, length);
 	close(fd);
+}
+
+usec_t notify_watchdog(void)
+{
+	const char *pid = getenv("WATCHDOG_PID"), *every = getenv("WATCHDOG_USEC");
+	uint64_t interval;
+
+	if (!every || !str_to_u64(str_from(every), USEC_DAY, &interval) || (pid && strtol(pid, NULL, 10) != getpid()))
+		return 0;
+	return (usec_t)interval / 2;
 }
 
 size_t notify_listen_fds(int *fds, size_t max)

@@ -164,6 +164,42 @@ WAITS static void signal_loop(void *arg)
 	}
 }
 
+/* All sessions live on this loop: while it turns, none of them is stuck because of us. */
+WAITS static void watchdog_loop(void *arg)
+{
+	struct err err;
+
+	do
+		notify_manager("WATCHDOG=1");
+	while (rt_sleep(notify_watchdog(), "watchdog", &err));
+}
+
+/* The manager keeps listening on what it gave us: callers there would wait for an answer that never comes. */
+static void unused_sockets_tell(const struct start *s, const struct daemon *d)
+{
+	int used[SOCKETS_MAX];
+	size_t n = gate_listener_fds(d->gate, used, SOCKETS_MAX);
+
+	for (size_t i = 0; i < s->n_fds; i++) {
+		struct sockaddr_storage at = {0};
+		socklen_t length = sizeof(at);
+		char text[IP_TEXT_MAX];
+		struct ip ip;
+		uint16_t port = 0;
+		size_t k = 0;
+		while (k < n && used[k] != s->fds[i])
+			k++;
+		if (k < n)
+			continue;
+		bool is_inet = getsockname(s->fds[i], (struct sockaddr *)&at, &length) == 0 &&
+		               ip_from_sockaddr((struct sockaddr *)&at, &ip, &port);
+		log_event(LOG_WARN_, "socket_unused", LOG_S("address", is_inet ? ip_text(ip, text) : STR("unix")),
+		          LOG_I("port", port),
+		          LOG_C("means", "callers wait there in vain: name it in a `listen`, or take it out of the socket unit"));
+		close(s->fds[i]);
+	}
+}
+
 WAITS static void daemon_main(void *arg)
 {
 	struct start *s = arg;
@@ -172,7 +208,9 @@ WAITS static void daemon_main(void *arg)
 
 	s->status = EXIT_INTERNAL;
 	if (daemon_open(&d, s->cmd->config, s->conf, s->fds, s->n_fds, &err) && handover_open(&d, &err) &&
-	    group_go(&d.root, "signals", signal_loop, &d, &err)) {
+	    group_go(&d.root, "signals", signal_loop, &d, &err) &&
+	    (notify_watchdog() == 0 || group_go(&d.root, "watchdog", watchdog_loop, &d, &err))) {
+		unused_sockets_tell(s, &d);
 		log_event(LOG_INFO_, "started", LOG_S("host", d.host), LOG_I("pid", getpid()));
 		notify_manager("READY=1\nMAINPID=%d", (int)getpid());
 		while (!d.must_stop && cond_wait(&d.wake, "work", &err))
