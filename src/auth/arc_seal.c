@@ -36,13 +36,21 @@ static struct str result_cut(struct str *rest)
 	return out;
 }
 
+/* Ours to the letter: what only resembles our name was forged, and must not be sealed as our finding. */
+static bool is_our_result(struct arena *arena, const struct header_field *f, struct str authserv_id)
+{
+	struct str id;
+
+	return str_ieq(f->name, STR("Authentication-Results")) && header_authserv_id(arena, f->value, &id) && str_ieq(id, authserv_id);
+}
+
 static void results_of(const struct arc_check *c, struct str authserv_id, struct arena *arena, struct buf *out)
 {
 	size_t before = out->n;
 
 	for (size_t i = 0; i < c->fields.n; i++) {
 		const struct header_field *f = &c->fields.field[i];
-		if (!str_ieq(f->name, STR("Authentication-Results")) || !header_claims_authserv_id(f->value, authserv_id))
+		if (!is_our_result(arena, f, authserv_id))
 			continue;
 		struct str rest = header_unfold(arena, f->value);
 		result_cut(&rest); /* our name, and the version */

@@ -4,6 +4,7 @@
 
 #include "auth/dkim_base64.h"
 #include "mail/address.h"
+#include "mail/header.h"
 
 #define NUMBER_DIGITS_MAX 12 /* of t= and x= (RFC 6376 3.5); an l= of more has no body */
 
@@ -292,16 +293,25 @@ bool dkim_key_parse(struct str record, struct dkim_key *out, const char **why)
 	return true;
 }
 
+/* RFC 8617 4.1.1: instance and semicolon may have comments around each part. */
 unsigned arc_results_instance(struct str value, struct str *rest)
 {
-	size_t end = str_find_char(value, ';');
-	struct str first = str_slice(value, 0, end);
-	size_t equals = str_find_char(first, '=');
+	struct str s = header_skip_cfws(value);
 	uint64_t n;
+	size_t digits = 0;
 
-	if (end == value.n || equals == first.n || !str_eq(str_trim(str_slice(first, 0, equals)), STR("i")) ||
-	    !str_to_u64(str_trim(str_skip(first, equals + 1)), ARC_SETS_MAX, &n))
+	if (s.n == 0 || s.p[0] != 'i')
 		return 0;
-	*rest = str_skip(value, end + 1);
+	s = header_skip_cfws(str_skip(s, 1));
+	if (s.n == 0 || s.p[0] != '=')
+		return 0;
+	s = header_skip_cfws(str_skip(s, 1));
+	while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
+		digits++;
+	bool is_number = str_to_u64(str_slice(s, 0, digits), ARC_SETS_MAX, &n);
+	s = header_skip_cfws(str_skip(s, digits));
+	if (!is_number || s.n == 0 || s.p[0] != ';')
+		return 0;
+	*rest = str_skip(s, 1);
 	return (unsigned)n;
 }

@@ -91,6 +91,12 @@ static void test_arc(void **state)
 	assert_int_equal(arc_results_instance(STR("mx.example; i=7; none"), &rest), 0);
 	assert_int_equal(arc_results_instance(STR("i=51; x"), &rest), 0);
 	assert_int_equal(arc_results_instance(STR("i=1"), &rest), 0);
+	assert_int_equal(arc_results_instance(STR("(c;) i (i=9;)\r\n = 2(x) ; mx.example; none"), &rest), 2);
+	assert_str(rest, " mx.example; none");
+	assert_int_equal(arc_results_instance(STR("i=1x; a"), &rest), 0);
+	assert_int_equal(arc_results_instance(STR("i=; a"), &rest), 0);
+	assert_int_equal(arc_results_instance(STR("I=1; a"), &rest), 0);
+	assert_int_equal(arc_results_instance(STR("(i=1; a"), &rest), 0);
 }
 
 static void test_key(void **state)

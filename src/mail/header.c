@@ -137,8 +137,7 @@ void header_summarise(struct str message, struct header_summary *out)
 	*out = h;
 }
 
-/* Behind folding blanks and comments, which nest (RFC 5322 3.2.2); a comment without end ends the text. */
-static struct str skip_cfws(struct str s)
+struct str header_skip_cfws(struct str s)
 {
 	size_t i = 0, depth = 0;
 
@@ -182,7 +181,7 @@ static bool quoted_authserv_id(struct arena *arena, struct str s, struct str *ou
 
 bool header_authserv_id(struct arena *arena, struct str value, struct str *out)
 {
-	struct str s = skip_cfws(value);
+	struct str s = header_skip_cfws(value);
 	size_t n = 0;
 
 	if (s.n > 0 && s.p[0] == '"')

@@ -72,6 +72,8 @@ struct header_keep {
 void header_keep_init(struct header_keep *k, struct str message, const struct str *names, size_t n_names,
                       struct str authserv_id);
 bool header_keep_next(struct header_keep *k, struct str *slice);
+/* Behind folding blanks and comments, which nest (RFC 5322 3.2.2); a comment without end ends the text. */
+struct str header_skip_cfws(struct str s);
 /* The authserv-id that the value of an Authentication-Results field begins with; false: none readable. */
 bool header_authserv_id(struct arena *arena, struct str value, struct str *out);
 /* Whether that value claims to be by `authserv_id`, an unreadable one that names it anywhere too. */

@@ -200,6 +200,11 @@ def test_results():
             "key": KEY.pem, "authserv_id": "mx.other.example", "dns": ZONE}
     # results-forged: nobody else's results are sealed as ours
     assert not any("dmarc=pass" in h for h in batch("arc", "seal", [seal])[0]["headers"])
+    seal["authserv_id"] = "mx.example.net"
+    for field in ('Authentication-Results: "mx.example.net; dmarc=pass', "Authentication-Results: mx.example.net.; dmarc=pass",
+                  "Authentication-Results: (mx.example.net) x.example; dmarc=pass"):
+        seal["message_b64"] = base64.b64encode(message(field, VICTIM)).decode()
+        assert not any("dmarc=pass" in h for h in batch("arc", "seal", [seal])[0]["headers"]), field
     # results-injection, results-line-injection: `ask` counts the methods of every field
     for text in ('"a; dkim=pass ("@attack.example', "a\r\nX: y@attack.example", 'a"; dmarc=pass header.from=legitimate.example; x="@attack.example',
                  "a\\@attack.example", "a(b@attack.example", "a)b@attack.example", "a;b@attack.example", "\u202ea@attack.example"):
