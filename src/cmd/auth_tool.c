@@ -2,6 +2,8 @@
 /* Members and options, messages and keys for the verbs about signatures. */
 #include "cmd/auth_tool.h"
 
+#include <errno.h>
+
 #include "base/auto.h"
 
 #define KEYS_MAX 1024
@@ -150,15 +152,19 @@ static struct dkim_private_key *key_read(struct str text, struct arena *arena, s
 		return dkim_private_key_parse(text, err);
 	f = fopen(arena_cstr(arena, text), "re");
 	if (!f) {
+		int error = errno;
 		struct dkim_private_key *key = dkim_private_key_parse(text, err);
 		if (!key)
-			err_perm(err, CAUSE_LOCAL_ERROR, "%.*s: the key cannot be read", STR_ARG(str_slice(text, 0, 100)));
+			err_perm(err, CAUSE_LOCAL_ERROR, "the key %.*s: %s", STR_ARG(str_slice(text, 0, 100)), strerror(error));
 		return key;
 	}
 	char *room = buf_reserve(&content, 65536);
 	buf_added(&content, fread(room, 1, 65536, f));
 	fclose(f);
-	return dkim_private_key_parse(buf_view(&content), err);
+	struct dkim_private_key *key = dkim_private_key_parse(buf_view(&content), err);
+	if (!key)
+		err_context(err, "%.*s", STR_ARG(str_slice(text, 0, 100)));
+	return key;
 }
 
 bool auth_tool_signer(struct auth_tool *t, const json_t *line, struct arena *arena, struct dkim_signer *out,

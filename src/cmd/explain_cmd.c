@@ -382,7 +382,7 @@ WAITS static int explain_one(struct explaining *x)
 	}
 	if (str_trim(text).n == 0)
 		return cmd_fail(c->file ? EXIT_NO_INPUT : EXIT_USAGE, "explain: %s is empty; paste a reply such as '451 4.7.1 Try again later'",
-		                c->file ? c->file : "the text");
+		                !c->file ? "the text" : strcmp(c->file, "-") == 0 ? "standard input" : c->file);
 	if (c->file && explain_is_mail(text)) {
 		report_read(c->arena, text, report);
 		return show_report(x, report, text);

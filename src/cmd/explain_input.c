@@ -358,7 +358,7 @@ bool explain_file_read(struct arena *arena, const char *path, struct str *out, s
 	if (error)
 		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: %s", path, strerror(error));
 	if (looks_binary(buf_view(&b)))
-		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: is no text; give a mail as it was received (.eml), or a log line", path);
+		return err_perm(err, CAUSE_LOCAL_ERROR, "%s: this is no text", path);
 	*out = arena_str(arena, buf_view(&b));
 	return true;
 }

@@ -78,8 +78,8 @@ static void page_facts(const struct explanation *e, struct buf *out)
 
 	buf_str(out, STR("<dl>\n"));
 	html_row(out, "Meaning", str_from(cause_advice(c->cause)->means));
-	if (c->is_typed_code)
-		html_row(out, "Careful", str_from(explain_typed_words));
+	if (explain_careful_words(e))
+		html_row(out, "Careful", str_from(explain_careful_words(e)));
 	explain_speaker_words(e, &words);
 	html_row(out, "Said by", buf_view(&words));
 	buf_clear(&words);

@@ -2,7 +2,22 @@
 /* An explanation as a screen and as JSON; the vocabulary. */
 #include "cmd/explain_print.h"
 
-const char explain_typed_words[] = "4.5.1 and the like are enhanced codes (class.subject.detail), not the reply code 451; people often type one for the other. Look at the original reply for three digits.";
+const char *explain_careful_words(const struct explanation *e)
+{
+	const struct classification *c = &e->what;
+	struct str reply = str_trim(e->from.reply);
+
+	if (c->is_typed_code)
+		return "4.5.1 and the like are enhanced codes (class.subject.detail), not the reply code 451; people often type one for the other. Look at the original reply for three digits.";
+	if (c->cause != CAUSE_UNKNOWN)
+		return NULL;
+	if (reply.n == 3 && c->code)
+		return "A code alone says almost nothing: the same code stands for a dozen causes. Paste the whole reply with its words.";
+	if (c->code == 0 && c->enhanced.class == 0)
+		return "There is no reply code in this text, so whether the trouble passes by itself is a guess. Paste the whole line of the log, or the whole mail with -f.";
+	return NULL;
+}
+
 
 static void member_text(struct buf *out, const char *name, struct str value)
 {
@@ -141,8 +156,9 @@ void explain_members(const struct explanation *e, struct buf *out)
 	member_text(out, "rule", c->rule);
 	member_text(out, "means", str_from(a->means));
 	buf_str(out, STR(",\"do\":["));
-	if (c->is_typed_code) {
-		buf_json(out, str_from(explain_typed_words));
+	const char *careful = explain_careful_words(e);
+	if (careful) {
+		buf_json(out, str_from(careful));
 		buf_char(out, ',');
 	}
 	steps_json(e, out);
@@ -260,9 +276,10 @@ void explain_screen(const struct explanation *e, struct buf *out)
 	buf_printf(out, " %.*s\n\n", STR_ARG(enhanced_text(c, enhanced)));
 	row(out, "Meaning");
 	buf_printf(out, "%s\n", a->means);
-	if (c->is_typed_code) {
+	const char *careful = explain_careful_words(e);
+	if (careful) {
 		row(out, "Careful");
-		buf_printf(out, "%s\n", explain_typed_words);
+		buf_printf(out, "%s\n", careful);
 	}
 	row(out, "Said by");
 	explain_speaker_words(e, out);

@@ -41,7 +41,8 @@ void explain_page_open(struct str title, struct buf *out);
 void explain_page_article(const struct explanation *e, struct buf *out);
 void explain_page_close(struct buf *out);
 
-extern const char explain_typed_words[]; /* "4.5.1" is not 451 */
+/* What to be careful about before anything is concluded; NULL: nothing. */
+const char *explain_careful_words(const struct explanation *e);
 /* Pieces that screen, letter and page share. */
 const char *explain_owner_words(enum cause_owner owner);
 const char *explain_role_words(enum cause_owner owner);

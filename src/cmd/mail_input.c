@@ -44,10 +44,24 @@ static bool input_begin(struct mail_input *m, struct err *err)
 	}
 	if (!is_whole)
 		m->body_head = STR_NONE;
-	return !ferror(m->file) || err_perm(err, CAUSE_LOCAL_ERROR, "the message cannot be read: %s", strerror(errno));
+	return !ferror(m->file) || err_perm(err, CAUSE_LOCAL_ERROR, "%s", strerror(errno));
 }
 
-bool mail_input_open(struct mail_input *m, struct arena *arena, const char *path, struct err *err)
+/* Somebody took the wrong file: true says so. Zero bytes stand in no mail, and in most other files. */
+static bool input_is_odd(const struct mail_input *m, struct err *err)
+{
+	size_t zeros = 0;
+
+	for (size_t i = 0; i < m->header.n && i < 4096; i++)
+		zeros += m->header.p[i] == '\0';
+	if (m->header.n == 0)
+		(void)err_perm(err, CAUSE_PROTOCOL, "empty; a message with its header is needed, as it was received");
+	else if (zeros > 8)
+		(void)err_perm(err, CAUSE_PROTOCOL, "this is no mail; a message as it was received (.eml) is needed");
+	return m->header.n == 0 || zeros > 8;
+}
+
+static bool file_open(struct mail_input *m, struct arena *arena, const char *path, struct err *err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 
@@ -57,7 +71,17 @@ bool mail_input_open(struct mail_input *m, struct arena *arena, const char *path
 	if (input_begin(m, err))
 		return true;
 	mail_input_close(m);
-	return false;
+	return err_context(err, "%s", is_stdin ? "standard input" : path);
+}
+
+bool mail_input_open(struct mail_input *m, struct arena *arena, const char *path, struct err *err)
+{
+	if (!file_open(m, arena, path, err))
+		return false;
+	if (!input_is_odd(m, err))
+		return true;
+	mail_input_close(m);
+	return err_context(err, "%s", strcmp(path, "-") == 0 ? "standard input" : path);
 }
 
 bool mail_input_line(struct mail_input *m, struct arena *arena, const json_t *line, struct err *err)
@@ -68,7 +92,7 @@ bool mail_input_line(struct mail_input *m, struct arena *arena, const json_t *li
 
 	*m = (struct mail_input){.arena = arena};
 	if (path.n > 0)
-		return mail_input_open(m, arena, arena_cstr(arena, path), err);
+		return file_open(m, arena, arena_cstr(arena, path), err); /* a batch may hold anything */
 	if (!json_is_string(json_object_get(line, "message_b64")))
 		return err_perm(err, CAUSE_PROTOCOL, "message: a path is needed, or message_b64");
 	if (text.n > 0 && !dkim_base64_decode(arena, text, &bytes))

@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "base/conf_row.h"
 #include "cmd/cmd.h"
+#include "cmd/words.h"
 #include "conf/nearest.h"
 
 enum { OPT_JSON = 256, OPT_BATCH, OPT_RESOLVER, OPT_DNS, OPT_NOW, OPT_TIMEOUT, OPT_HELP, OPT_WHY, OPT_FOR, OPT_LIMIT,
@@ -118,7 +119,7 @@ static bool option_take(struct cmd *c, int option, bool *wants_version)
 		cmd_fail(0, "--timeout %s: give seconds, or a duration such as 90s", optarg);
 		return false;
 	default:
-		return false;
+		return false; /* words_bad_option says why */
 	}
 }
 
@@ -200,6 +201,10 @@ static int unknown_verb(const char **words, int n)
 		said = is_noun(words[0]) ? str_from(joined) : said;
 		near = conf_nearest(str_from(joined), names, count);
 	}
+	if (!near && n > 1 && is_noun(words[0])) {
+		help_list(words[0]);
+		return cmd_fail(EXIT_USAGE, "there is no '%s %s'", words[0], words[1]);
+	}
 	if (near)
 		return cmd_fail(EXIT_USAGE, "there is no '%.*s'; did you mean '%s'? (postern --help)", STR_ARG(said), near);
 	return cmd_fail(EXIT_USAGE, "there is no '%.*s'; postern --help lists the verbs", STR_ARG(said));
@@ -213,6 +218,15 @@ static int dispatch(struct cmd *c)
 		help_list(NULL);
 		return c->wants_help ? EXIT_FINE : EXIT_USAGE;
 	}
+	if (strcmp(c->words[0], "help") == 0) { /* as with other tools: help, help VERB */
+		c->words++;
+		c->wants_help = true;
+		c->n--;
+	}
+	if (c->n == 0) {
+		help_list(NULL);
+		return EXIT_FINE;
+	}
 	const struct cmd_verb *verb = verb_find(c->words, c->n, &used);
 	if (!verb && c->n == 1 && is_noun(c->words[0])) {
 		help_list(c->words[0]);
@@ -224,6 +238,9 @@ static int dispatch(struct cmd *c)
 		help_verb(verb);
 		return EXIT_FINE;
 	}
+	int status = words_check(verb, c, used);
+	if (status != EXIT_FINE)
+		return status;
 	/* What goes to the daemon goes with its verb in front. */
 	if (verb->run != cmd_ask_daemon) {
 		c->words += used;
@@ -242,7 +259,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	arena_init(&arena, 64 << 20);
 	c.arena = &arena;
-	while ((option = getopt_long(argc, argv, "c:f:h", options, NULL)) != -1) {
+	opterr = 0; /* words_bad_option says it better */
+	while ((option = getopt_long(argc, argv, ":c:f:h", options, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return words_bad_option(options, option, argv, optind);
 		if (!option_take(&c, option, &wants_version))
 			return EXIT_USAGE;
 	}

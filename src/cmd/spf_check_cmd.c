@@ -184,6 +184,10 @@ int cmd_spf_check(struct cmd *c)
 	struct rt_options options = {0};
 	struct err err;
 
+	const char *client = c->ip ? c->ip : c->n > 0 ? c->words[0] : NULL;
+	if (!c->as_batch && client && !ip_parse(str_from(client), &checking.query.ip))
+		return cmd_fail(EXIT_USAGE, "spf check: '%s' is no IP address; first the client's address, then the sender:\n"
+		                            "  postern spf check 192.0.2.25 joe@example.org mail.example.org", client);
 	if (!c->as_batch && !read_words(c, &checking.query))
 		return cmd_fail(EXIT_USAGE, "spf check: give the client's address and the sender (<> needs a HELO name), or --batch:\n"
 		                            "  postern spf check 192.0.2.25 joe@example.org mail.example.org");

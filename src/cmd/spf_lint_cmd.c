@@ -305,6 +305,11 @@ int cmd_spf_lint(struct cmd *c)
 		return cmd_fail(EXIT_USAGE, "spf lint: give a domain, or --record TEXT, or --batch");
 	if (c->n == 1)
 		l.domain = str_from(c->words[0]);
+	size_t at = str_find_char(l.domain, '@');
+	if (at < l.domain.n)
+		return cmd_fail(EXIT_USAGE, "spf lint: %s is an address; the record is that of its domain: postern spf lint %s", c->words[0], c->words[0] + at + 1);
+	if (str_find_char(l.domain, '/') < l.domain.n)
+		return cmd_fail(EXIT_USAGE, "spf lint: '%s' is no domain; leave out what stands around its name", c->words[0]);
 	if (c->ip && (c->n == 0 || c->record))
 		return cmd_fail(EXIT_USAGE, "spf lint: --ip asks about a domain's published record");
 	if (c->ip && !ip_parse(str_from(c->ip), &l.ip))

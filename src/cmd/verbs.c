@@ -87,6 +87,7 @@ const struct cmd_verb cmd_verbs[] = {
          "postern explain -f bounce.eml\n"
          "tail -1 /var/log/mail.log | postern explain -f -\n"
          "postern explain --letter '550 Sender verify failed'    a note to the other postmaster\n"
+         "postern explain --check --from joe@example.org '451 Could not complete sender verify callout'   look at our side too\n"
          "postern explain --list                                the vocabulary of causes\n"
          "postern explain --batch < replies.jsonl",
          cmd_explain},

@@ -92,6 +92,8 @@ WAITS static int verify_one(struct verifying *v)
 	int status;
 
 	buf_init(&script, 16 << 20);
+	if (str_find_char(words[1], '@') == words[1].n)
+		return cmd_fail(EXIT_USAGE, "verify: %s is no address, it has no @; give one such as postmaster@%s", c->words[0], c->words[0]);
 	if (!address_parse(c->arena, words[1], true, &address, &err))
 		return cmd_fail(EXIT_USAGE, "%s: %s", c->words[0], err.text);
 	if (c->port && (!str_to_u64(str_from(c->port), 65535, &port) || port == 0))
@@ -138,7 +140,8 @@ int cmd_verify(struct cmd *c)
 	buf_init(&v.out, 1 << 20);
 	if (!rt_run(&options, verify_fiber, &v, &err))
 		v.status = cmd_fail_err(EXIT_INTERNAL, &err);
-	fwrite(v.out.p, 1, v.out.n, stdout);
+	if (v.out.n > 0)
+		fwrite(v.out.p, 1, v.out.n, stdout);
 	buf_done(&v.out);
 	conf_unref(v.conf);
 	return v.status;

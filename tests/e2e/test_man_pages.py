@@ -8,9 +8,10 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from support import TOP, program  # noqa: E402
+from support import TOP  # noqa: E402
+from world import RELEASE  # noqa: E402
 
-POSTERN = program("src", "postern")
+POSTERN = os.path.join(RELEASE, "src", "postern")
 PAGES = sorted(glob.glob(os.path.join(TOP, "man", "postern-*.1")))
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 # Verbs that start servers, and those that change the machine they are run on: their examples are read, not run.
