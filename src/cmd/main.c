@@ -170,7 +170,7 @@ static void help_list(const char *noun)
 	puts("postern: a mail gate that verifies who is knocking before it opens\n\nUsage: postern [options] VERB …\n");
 	for (const struct cmd_verb *v = cmd_verbs; v->name; v++) {
 		if (!noun || (str_starts(str_from(v->name), prefix) && v->name[prefix.n] == ' '))
-			printf("  %-14s %-28.28s %s\n", v->name, v->arguments, v->summary);
+			printf("  %-15s %-28.28s %s\n", v->name, v->arguments, v->summary);
 	}
 	puts("\npostern VERB --help shows examples. First steps: postern lab");
 }
