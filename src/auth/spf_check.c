@@ -20,7 +20,7 @@ struct evaluation {
 	struct spf_macro_values values;
 	struct arena *arena;
 	struct spf_answer *answer;
-	struct buf trace;
+	struct buf trace, trace_line;
 	unsigned depth;
 	bool has_validated;   /* values.validated is known for values.domain */
 };
@@ -38,18 +38,18 @@ const char *spf_result_name(enum spf_result r)
 __attribute__((format(printf, 2, 3)))
 static void trace(struct evaluation *e, const char *format, ...)
 {
-	struct buf line = {.max = 4096};
 	va_list args;
 
 	if (!e->query->wants_trace)
 		return;
-	buf_printf(&e->trace, "%*s", (int)(2 * e->depth), "");
+	for (unsigned i = 0; i < e->depth; i++)
+		buf_str(&e->trace, STR("  "));
+	buf_clear(&e->trace_line);
 	va_start(args, format);
-	buf_vprintf(&line, format, args);
+	buf_vprintf(&e->trace_line, format, args);
 	va_end(args);
-	buf_escaped(&e->trace, buf_view(&line));
+	buf_escaped(&e->trace, buf_view(&e->trace_line));
 	buf_char(&e->trace, '\n');
-	buf_done(&line);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -583,7 +583,8 @@ bool spf_check(struct resolver *r, const struct spf_query *query, struct arena *
                struct err *err)
 {
 	struct spf_answer answer = {0};
-	struct evaluation e = {.resolver = r, .query = query, .arena = arena, .answer = &answer, .trace = {.max = 65536}};
+	struct evaluation e = {.resolver = r, .query = query, .arena = arena, .answer = &answer, .trace = {.max = 65536},
+	                       .trace_line = {.max = 4096}};
 
 	set_identity(&e);
 	bool ok = check_host(&e, answer.domain, &answer.result, err);
@@ -592,5 +593,6 @@ bool spf_check(struct resolver *r, const struct spf_query *query, struct arena *
 		*out = answer;
 	}
 	buf_done(&e.trace);
+	buf_done(&e.trace_line);
 	return ok;
 }

@@ -127,14 +127,18 @@ struct str arena_lower(struct arena *a, struct str s)
 
 struct str arena_printf(struct arena *a, const char *format, ...)
 {
+	char text[256]; /* nearly all are shorter, and are formatted once */
 	va_list args, again;
 	va_start(args, format);
 	va_copy(again, args);
-	int n = vsnprintf(NULL, 0, format, args);
+	int n = vsnprintf(text, sizeof text, format, args);
 	assert(n >= 0);
-	char *text = arena_alloc(a, (size_t)n + 1);
-	vsnprintf(text, (size_t)n + 1, format, again);
+	char *p = arena_alloc(a, (size_t)n + 1);
+	if ((size_t)n < sizeof text)
+		memcpy(p, text, (size_t)n);
+	else
+		vsnprintf(p, (size_t)n + 1, format, again);
 	va_end(again);
 	va_end(args);
-	return (struct str){text, (size_t)n};
+	return (struct str){p, (size_t)n};
 }

@@ -166,11 +166,9 @@ static void json_char(struct buf *b, struct str c)
 static size_t json_plain(struct str s)
 {
 	size_t n = 0;
-	for (; n < s.n; n++) {
-		unsigned char c = (unsigned char)s.p[n];
-		if (c < ' ' || c >= 0x7F || c == '"' || c == '\\')
-			break;
-	}
+	/* as signed, so that what is beyond ASCII is below the space */
+	while (n < s.n && (signed char)s.p[n] >= ' ' && s.p[n] != 0x7F && s.p[n] != '"' && s.p[n] != '\\')
+		n++;
 	return n;
 }
 

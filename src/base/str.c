@@ -70,23 +70,38 @@ size_t str_find(struct str s, struct str needle)
 	return hit ? (size_t)(hit - s.p) : s.n;
 }
 
-static size_t find_either(struct str s, char a, char b)
+/* A search goes for the rarest of its bytes; how common letters are in text, roughly, what is no letter is rare. */
+static size_t rarest(struct str words)
 {
-	size_t at = str_find_char(s, a);
+	static const unsigned char commonness[256] = {
+		[' '] = 40, ['e'] = 30, ['t'] = 29, ['a'] = 28, ['o'] = 27, ['i'] = 26, ['n'] = 25, ['s'] = 24, ['h'] = 23, ['r'] = 22,
+		['d'] = 21, ['l'] = 20, ['c'] = 19, ['u'] = 18, ['m'] = 17, ['w'] = 16, ['f'] = 15, ['g'] = 14, ['y'] = 13, ['p'] = 12,
+		['b'] = 11, ['v'] = 10, ['k'] = 9,  ['x'] = 8,  ['q'] = 7,  ['j'] = 6,  ['z'] = 5,  ['.'] = 4};
+	size_t best = 0;
 
-	return a == b ? at : str_find_char(str_slice(s, 0, at), b);
+	for (size_t i = 1; i < words.n; i++)
+		if (commonness[(unsigned char)ascii_lower(words.p[i])] < commonness[(unsigned char)ascii_lower(words.p[best])])
+			best = i;
+	return best;
 }
 
+/* By one byte of the needle in both cases: memchr is ten times faster than looking at each byte. */
 size_t str_ifind(struct str s, struct str needle)
 {
-	if (needle.n == 0)
-		return 0;
-	char lower = ascii_lower(needle.p[0]), upper = lower >= 'a' && lower <= 'z' ? (char)(lower - 32) : lower;
+	if (needle.n == 0 || needle.n > s.n)
+		return needle.n == 0 ? 0 : s.n;
+	size_t pivot = rarest(needle), next_lower = pivot, next_upper = pivot, end = s.n - needle.n + pivot + 1;
+	char lower = ascii_lower(needle.p[pivot]), upper = lower >= 'a' && lower <= 'z' ? (char)(lower - 32) : lower;
+	struct str room = str_slice(s, 0, end);
 
-	for (size_t i = 0; i + needle.n <= s.n; i++) {
-		i += find_either(str_slice(s, i, s.n - needle.n + 1), lower, upper);
-		if (str_istarts(str_skip(s, i), needle))
-			return i;
+	for (size_t at = pivot; at < end; at++) {
+		if (next_lower <= at)
+			next_lower = at + str_find_char(str_skip(room, at), lower);
+		if (next_upper <= at)
+			next_upper = upper == lower ? next_lower : at + str_find_char(str_skip(room, at), upper);
+		at = next_lower < next_upper ? next_lower : next_upper;
+		if (at < end && str_ieq(str_slice(s, at - pivot, at - pivot + needle.n), needle))
+			return at - pivot;
 	}
 	return s.n;
 }

@@ -2,6 +2,8 @@
 /* Classification: split the layers, ask the rules about each, and say how sure the answer is. */
 #include "cause/classify.h"
 
+#include <assert.h>
+
 #include "cause/come_back.h"
 #include "cause/normalise.h"
 
@@ -26,14 +28,18 @@ static enum cause_stage stage_in(struct str text)
 	enum cause_stage found = CAUSE_AT_UNKNOWN;
 	size_t best = sizeof rows / sizeof *rows; /* an earlier row is surer */
 
+	/* The first letters of the rows: one search for each word in place of one comparison for each row. */
+	static const char first[sizeof rows / sizeof *rows] = {'e', 'r', 'r', 'a', '[', 'm', 'a', '[', 'r', 's', 'd',
+	                                                       'e', 'h', 'i', 'w', 'a', 'a', '>', '>', '>', 'c'};
 	static const bool is_before_word[256] = {[' '] = true, ['('] = true, ['\n'] = true};
 	for (size_t at = 0; at < text.n; at++) {
 		if (at > 0 && !is_before_word[(unsigned char)text.p[at - 1]])
 			continue;
-		char c = ascii_lower(text.p[at]), next = at + 1 < text.n ? ascii_lower(text.p[at + 1]) : 0;
-		for (size_t i = 0; i < best; i++) {
-			if (rows[i].words[0] == c && rows[i].words[1] == next &&
-			    str_istarts(str_skip(text, at), str_from(rows[i].words))) {
+		const char *hit = memchr(first, ascii_lower(text.p[at]), best);
+		for (size_t i; hit && best > 0; hit = i + 1 < best ? memchr(hit + 1, *hit, best - i - 1) : NULL) {
+			i = (size_t)(hit - first);
+			assert(*hit == rows[i].words[0]);
+			if (str_istarts(str_skip(text, at), str_from(rows[i].words))) {
 				found = rows[i].stage;
 				best = i;
 			}
@@ -178,11 +184,13 @@ static struct str find_tag(struct str text)
 	for (size_t i = 0; i < text.n;) {
 		size_t end = i;
 		unsigned capitals = 0, digits = 0;
-		while (end < text.n && ((text.p[end] >= 'A' && text.p[end] <= 'Z') || (text.p[end] >= '0' && text.p[end] <= '9') ||
-		                        (end > i && strchr("_#-", text.p[end]) && text.p[end]))) {
-			capitals += text.p[end] >= 'A' && text.p[end] <= 'Z';
-			digits += text.p[end] >= '0' && text.p[end] <= '9';
-			end++;
+		for (; end < text.n; end++) {
+			char c = text.p[end];
+			bool is_capital = c >= 'A' && c <= 'Z', is_digit = c >= '0' && c <= '9';
+			if (!is_capital && !is_digit && (end == i || (c != '_' && c != '#' && c != '-')))
+				break;
+			capitals += is_capital;
+			digits += is_digit;
 		}
 		bool is_whole = end == text.n || strchr(" ])(;:,.\n", text.p[end]);
 		if (end > i && capitals >= 1 && capitals <= 4 && digits >= 2 && digits <= 6 && is_whole)

@@ -90,7 +90,9 @@ static size_t plain_utf8(struct plain *w, struct str s)
 
 static bool ends_token(char c)
 {
-	return is_blank(c) || c == '<' || c == '>' || c == '(' || c == ')' || c == '"' || c == ',' || c == ';' || c == 0;
+	static const bool is_end[256] = {[0] = true,   [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, ['<'] = true,
+	                                 ['>'] = true, ['('] = true, [')'] = true,  ['"'] = true,  [','] = true,  [';'] = true};
+	return is_end[(unsigned char)c];
 }
 
 /* d.d.d or d.d.d.d and nothing else; returns the number of dots, 0 when it is something else. */
@@ -177,6 +179,8 @@ static const char *token_stands_for(struct str t)
 
 	for (size_t i = 0; i < core.n; i++) {
 		char c = core.p[i];
+		if (is_alpha(c))
+			continue;
 		has_at |= c == '@';
 		has_dot |= c == '.';
 		has_colon |= c == ':';
@@ -213,8 +217,8 @@ static void plain_token(struct plain *w, struct str t)
 			i += plain_utf8(w, str_skip(t, i));
 			continue;
 		}
-		if (is_alpha(c) || is_digit(c))
-			plain_char(w, ascii_lower(c));
+		if ((is_alpha(c) || is_digit(c)) && w->n < NORMALISE_MAX - 8)
+			w->p[w->n++] = ascii_lower(c);
 		else if (c != '\'' && c != '`')
 			plain_char(w, ' ');
 		i++;

@@ -59,10 +59,9 @@ static bool network_open(struct asking *a, struct err *err)
 bool asking_resolver(struct asking *a, const json_t *line, struct resolver **out, struct err *err)
 {
 	const json_t *dns = line ? json_object_get(line, "dns") : NULL;
-	auto_free char *script = dns ? json_dumps(dns, JSON_COMPACT) : NULL;
 
-	if (script) {
-		*out = resolver_open_script(&a->dns, str_from(script), err);
+	if (dns) {
+		*out = resolver_open_json(&a->dns, dns, err);
 		return *out != NULL;
 	}
 	if (!network_open(a, err))

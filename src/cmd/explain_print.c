@@ -21,7 +21,9 @@ const char *explain_careful_words(const struct explanation *e)
 
 static void member_text(struct buf *out, const char *name, struct str value)
 {
-	buf_printf(out, ",\"%s\":", name);
+	buf_str(out, STR(",\""));
+	buf_str(out, str_from(name));
+	buf_str(out, STR("\":"));
 	if (value.n)
 		buf_json(out, value);
 	else
@@ -144,9 +146,10 @@ void explain_members(const struct explanation *e, struct buf *out)
 		buf_str(out, STR("\"code\":null"));
 	member_text(out, "enhanced", enhanced_text(c, enhanced));
 	member_text(out, "cause", cause_name(c->cause));
-	buf_printf(out, ",\"temporary\":%s", c->is_temporary ? "true" : "false");
+	buf_str(out, c->is_temporary ? STR(",\"temporary\":true") : STR(",\"temporary\":false"));
 	member_text(out, "owner", cause_owner_name(c->owner));
-	buf_printf(out, ",\"mine\":%s", mine[cause_is_mine(c->owner, e->reader)]);
+	buf_str(out, STR(",\"mine\":"));
+	buf_str(out, str_from(mine[cause_is_mine(c->owner, e->reader)]));
 	member_text(out, "because", c->because != CAUSE_NONE ? cause_name(c->because) : STR_NONE);
 	if (c->retry_after_s)
 		buf_printf(out, ",\"retry_after_s\":%u", c->retry_after_s);

@@ -16,7 +16,9 @@ struct checking {
 
 static void text_or_null(struct buf *out, const char *key, struct str value)
 {
-	buf_printf(out, ",\"%s\":", key);
+	buf_str(out, STR(",\""));
+	buf_str(out, str_from(key));
+	buf_str(out, STR("\":"));
 	if (value.n > 0)
 		buf_json(out, value);
 	else
@@ -25,7 +27,9 @@ static void text_or_null(struct buf *out, const char *key, struct str value)
 
 static void answer_members(const struct spf_answer *a, struct buf *out)
 {
-	buf_printf(out, "\"result\":\"%s\"", spf_result_name(a->result));
+	buf_str(out, STR("\"result\":\""));
+	buf_str(out, str_from(spf_result_name(a->result)));
+	buf_char(out, '"');
 	text_or_null(out, "mechanism", a->mechanism);
 	text_or_null(out, "explanation", a->explanation);
 	text_or_null(out, "problem", a->problem);

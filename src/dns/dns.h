@@ -77,6 +77,9 @@ struct resolver *resolver_open(const struct dns_conf *conf, struct err *err);
 /* Answers from a script (CLI.md `--dns`): JSON array text. A name not listed is NXDOMAIN, a listed name
  * without the type NODATA; TIMEOUT waits for the deadline on the fake clock and answers at once otherwise. */
 struct resolver *resolver_open_script(const struct dns_conf *conf, struct str json, struct err *err);
+/* The same from a jansson list, which is read and not kept. */
+struct json_t;
+struct resolver *resolver_open_json(const struct dns_conf *conf, const struct json_t *list, struct err *err);
 /* Questions under way are answered TEMPORARY. Accepts NULL. */
 WAITS void resolver_close(struct resolver *r);
 

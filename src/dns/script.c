@@ -181,10 +181,9 @@ static void close_script(void *self)
 	free(s);
 }
 
-struct resolver *resolver_open_script(const struct dns_conf *conf, struct str json, struct err *err)
+static struct resolver *open_script(const struct dns_conf *conf, struct script *script)
 {
 	static const struct resolver_backend backend = {ask, close_script};
-	struct script *script = script_read(json, err);
 	struct scripted *s;
 
 	if (!script)
@@ -193,4 +192,14 @@ struct resolver *resolver_open_script(const struct dns_conf *conf, struct str js
 	s->script = script;
 	s->resolver = resolver_new(conf, &backend, s);
 	return s->resolver;
+}
+
+struct resolver *resolver_open_script(const struct dns_conf *conf, struct str json, struct err *err)
+{
+	return open_script(conf, script_read(json, err));
+}
+
+struct resolver *resolver_open_json(const struct dns_conf *conf, const struct json_t *list, struct err *err)
+{
+	return open_script(conf, script_read_json(list, err));
 }

@@ -294,27 +294,17 @@ static bool read_entry(struct script *s, const json_t *line, struct err *err)
 	return true;
 }
 
-static bool read_all(struct script *s, struct str text, struct err *err)
+static bool read_list(struct script *s, const json_t *root, struct err *err)
 {
-	json_error_t why;
-	json_t *root, *line;
+	json_t *line;
 	size_t i;
-	bool is_fine = true;
 
-	if (is_too_deep(text))
-		return err_perm(err, CAUSE_PROTOCOL, "DNS script: nested deeper than %d", JSON_DEPTH_MAX);
-	root = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!root)
-		return err_perm(err, CAUSE_PROTOCOL, "DNS script: line %d: %s", why.line, why.text);
 	if (!json_is_array(root))
-		is_fine = err_perm(err, CAUSE_PROTOCOL, "DNS script: not a list");
-	json_array_foreach(root, i, line) {
-		is_fine = read_entry(s, line, err) || err_context(err, "DNS script: entry %zu", i + 1);
-		if (!is_fine)
-			break;
-	}
-	json_decref(root);
-	return is_fine;
+		return err_perm(err, CAUSE_PROTOCOL, "DNS script: not a list");
+	json_array_foreach((json_t *)(uintptr_t)root, i, line)
+		if (!read_entry(s, line, err))
+			return err_context(err, "DNS script: entry %zu", i + 1);
+	return true;
 }
 
 void script_free(struct script *s)
@@ -324,14 +314,32 @@ void script_free(struct script *s)
 	free(s);
 }
 
-struct script *script_read(struct str json, struct err *err)
+struct script *script_read_json(const struct json_t *list, struct err *err)
 {
 	struct script *s = mem_new(struct script);
 
 	arena_init(&s->arena, SIZE_MAX);
 	map_init(&s->names);
-	if (read_all(s, json, err))
+	if (read_list(s, list, err))
 		return s;
 	script_free(s);
 	return NULL;
+}
+
+struct script *script_read(struct str json, struct err *err)
+{
+	json_error_t why;
+
+	if (is_too_deep(json)) {
+		err_perm(err, CAUSE_PROTOCOL, "DNS script: nested deeper than %d", JSON_DEPTH_MAX);
+		return NULL;
+	}
+	json_t *root = json_loadb(json.p ? json.p : "", json.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+	if (!root) {
+		err_perm(err, CAUSE_PROTOCOL, "DNS script: line %d: %s", why.line, why.text);
+		return NULL;
+	}
+	struct script *s = script_read_json(root, err);
+	json_decref(root);
+	return s;
 }

@@ -34,5 +34,8 @@ struct script {
 	struct map names; /* lower case → struct script_entries */
 };
 
+struct json_t;
 struct script *script_read(struct str json, struct err *err);
+/* A list that was parsed already; it is not kept. */
+struct script *script_read_json(const struct json_t *list, struct err *err);
 void script_free(struct script *s);
