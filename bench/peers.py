@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 
 from world import Fault, MX_PORT, PEER_PORT, SINK_PORT, TOP
 
@@ -90,6 +91,9 @@ def account(name, group=None):
 
 class Postfix:
     """A relay with a queue of its own on the same disk as the gate's spool."""
+
+    # Addresses are asked about at the senders' mail servers, and remembered.
+    VERIFY = f"address_verify_default_transport = smtp:[127.0.0.1]:{MX_PORT}\naddress_verify_relayhost =\n"
 
     def __init__(self, world, processes=100, more=""):
         """more: further lines of main.cf, which win over those above."""
@@ -188,6 +192,38 @@ class Exim:
         os.chmod(config, 0o644)
         self.process = world.start([binary, "-bdf", "-C", config], "exim")
         world.wait_port(self.process, PEER_PORT)
+
+    def end(self):
+        self.world.end(self.process)
+
+
+class Postgrey:
+    """A greylister, asked about triplets that it knows."""
+
+    def __init__(self, world):
+        binary = next((p for p in ("/usr/sbin/postgrey", ROOT + "/usr/sbin/postgrey") if os.path.exists(p)), None)
+        if not binary:
+            subprocess.run([os.path.join(TOP, "tools", "install-packages"), "test"], check=True)
+            binary = "/usr/sbin/postgrey"
+        account("postgrey")
+        home = world.path("postgrey")
+        shutil.rmtree(home, ignore_errors=True)
+        os.mkdir(home)
+        shutil.chown(home, "postgrey", "postgrey")
+        empty = world.path("postgrey.whitelist")
+        with open(empty, "w", encoding="ascii"):
+            pass
+        self.world = world
+        self.to = f"unix:{home}/socket"
+        self.process = world.start(
+            [binary, f"--unix={home}/socket", f"--dbdir={home}", "--delay=1", "--lookup-by-host", "--auto-whitelist-clients=0",
+             f"--whitelist-clients={empty}", f"--whitelist-recipients={empty}", "--user=postgrey", "--group=postgrey",
+             f"--pidfile={home}/pid"], "postgrey")
+        for _ in range(100):
+            if os.path.exists(f"{home}/socket"):
+                return
+            time.sleep(0.05)
+        raise Fault("postgrey did not start")
 
     def end(self):
         self.world.end(self.process)

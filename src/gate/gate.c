@@ -14,6 +14,7 @@
 
 #define CLIENTS_REMEMBERED 100000
 #define HEARD_ROWS         4096
+#define MEMO_ROWS          4096
 
 bool gate_open(const struct gate_conf *conf, const struct gate_deps *deps, const int *fds, size_t n_fds,
                struct gate **out, struct err *err)
@@ -26,6 +27,7 @@ bool gate_open(const struct gate_conf *conf, const struct gate_deps *deps, const
 	cond_init(&g->quieter);
 	g->clients = client_limits_new(CLIENTS_REMEMBERED);
 	g->heard = heard_new(HEARD_ROWS);
+	g->memo = evidence_memo_new(MEMO_ROWS);
 	gate_metrics_init(&g->metrics);
 	policy_door_init(g);
 	g->now = settings_new(conf, deps, err);
@@ -50,6 +52,7 @@ bool gate_reconfigure(struct gate *g, const struct gate_conf *conf, const struct
 		return false;
 	}
 	list_push_back(&g->all_settings, &next->link);
+	evidence_memo_clear(g->memo); /* what is asked for may have changed */
 	settings_unref(former);
 	return true;
 }
@@ -119,5 +122,6 @@ void gate_close(struct gate *g)
 	settings_unref(g->now);
 	client_limits_free(g->clients);
 	heard_free(g->heard);
+	evidence_memo_free(g->memo);
 	free(g);
 }

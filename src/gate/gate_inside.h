@@ -2,6 +2,7 @@
 /* What the parts of the gate share and nobody else sees. */
 #pragma once
 
+#include "gate/evidence_memo.h"
 #include "gate/gate.h"
 #include "gate/gate_metrics.h"
 #include "gate/heard.h"
@@ -16,6 +17,7 @@ struct gate {
 	struct list all_settings;
 	struct client_limits *clients;
 	struct heard *heard;
+	struct evidence_memo *memo;
 	struct gate_metrics metrics;
 	struct list sessions;
 	size_t n_sessions, n_transactions;

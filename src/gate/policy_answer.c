@@ -110,11 +110,22 @@ static void fill_check(struct gate *g, struct policy_case *k, const struct polic
 	k->trail.helo = k->check.evidence.helo;
 }
 
+static const struct str asked_at[] = {
+	[POLICY_STATE_OTHER] = {NULL, 0},
+	[POLICY_STATE_RCPT] = {"by Postfix at RCPT", 18},
+	[POLICY_STATE_DATA] = {"by Postfix at DATA", 18},
+	[POLICY_STATE_END] = {"by Postfix at the end of the message", 36},
+};
+
 static void note_asked(struct policy_case *k, const struct policy_request *r)
 {
-	trail_note(&k->trail, rt_wall(), 0, "policy", "asked", CAUSE_NONE, STR_NONE, "by Postfix at %s%s%.*s",
-	           policy_state_name(r->state), r->queue_id.n ? ", queue id " : "",
-	           STR_ARG(escaped(&k->arena, str_slice(r->queue_id, 0, 32))));
+	trail_add(&k->trail, &(struct trail_entry){
+		.at = rt_wall(),
+		.check = STR("policy"),
+		.result = STR("asked"),
+		.subject = r->queue_id.n ? escaped(&k->arena, str_slice(r->queue_id, 0, 32)) : STR_NONE,
+		.text = asked_at[r->state],
+	});
 	if (r->sender.n && !k->check.address)
 		trail_note(&k->trail, rt_wall(), 0, "verify", "skipped", CAUSE_NONE, k->check.text,
 		           "not an address: left to Postfix");

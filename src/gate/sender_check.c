@@ -129,15 +129,28 @@ static void note(struct sender_check *c, const struct verify_answer *a)
 		.subject = c->text,
 		.text = a->dialogue,
 	};
-	if (entry.text.n == 0)
-		entry.text = arena_printf(c->arena, "%s%s%s%s%s", a->is_cached ? "cached; " : "",
-		                          a->is_running ? "still asking; " : "", a->host, a->host[0] ? ": " : "", a->said);
+	if (entry.text.n == 0) {
+		auto_buf struct buf text = {.max = sizeof a->host + sizeof a->said + 64};
+		buf_str(&text, str_from(a->is_cached ? "cached; " : a->is_running ? "still asking; " : ""));
+		buf_str(&text, str_from(a->host));
+		buf_str(&text, str_from(a->host[0] ? ": " : ""));
+		buf_str(&text, str_from(a->said));
+		entry.text = buf_view(&text);
+		trail_add(c->trail, &entry);
+		return;
+	}
 	trail_add(c->trail, &entry);
 }
 
 static void note_skip(struct sender_check *c, enum verify_skip skip)
 {
-	trail_note(c->trail, rt_wall(), 0, "verify", "skipped", CAUSE_NONE, c->text, "%s", verify_skip_name(skip));
+	trail_add(c->trail, &(struct trail_entry){
+		.at = rt_wall(),
+		.check = STR("verify"),
+		.result = STR("skipped"),
+		.subject = c->text,
+		.text = str_from(verify_skip_name(skip)),
+	});
 }
 
 static bool is_refusal(enum verify_action action)
@@ -281,9 +294,12 @@ bool sender_domain_passes(struct sender_check *c)
 {
 	if (!sender_is_asked(c) || is_own_domain(c) || !is_mode(c, VERIFY_MODE_ENFORCE))
 		return true; /* what DNS says comes to light again with the verdict, for the trail and the tag */
+	if (evidence_knows_domain(c))
+		return true;
 	struct verify_answer *a = arena_new(c->arena, struct verify_answer);
 	a->dns = certain_dns(c);
-	if (a->dns == VERIFY_DNS_OK)
+	c->is_domain_certain = a->dns == VERIFY_DNS_OK;
+	if (c->is_domain_certain)
 		return true;
 	a->verdict = VERIFY_ABSENT;
 	a->cause = CAUSE_SENDER_DOMAIN;

@@ -27,6 +27,8 @@ struct sender_check {
 	struct evidence evidence;      /* client, helo and the booleans of the session; the rest is found out */
 	bool is_for_trusted;           /* all recipients so far are postmaster, abuse, or exempt */
 	/* --- */
+	bool is_mx_known;              /* so is_own_mx of the evidence is certain */
+	bool is_domain_certain;        /* DNS was asked about the sender's domain, and it takes mail */
 	enum verify_skip skip;         /* why the sender is not asked about; NONE: it is */
 	struct ticket *ticket;         /* of the verification under way; NULL: not asked */
 	const struct verify_answer *answer; /* what sender_passes went by; NULL: skipped */
@@ -60,7 +62,9 @@ WAITS bool sender_passes(struct sender_check *c, usec_t within);
 /* The reply as it would be said, on one line without its end. */
 struct str sender_reply(const struct sender_check *c, enum situation what, const struct say_args *args);
 
-/* sender_evidence.c: fills c->evidence and notes in the trail what each piece says, before anybody is asked. */
+/* sender_evidence.c. DNS has said a moment ago that the sender's domain takes mail. */
+bool evidence_knows_domain(struct sender_check *c);
+/* Fills c->evidence and notes in the trail what each piece says, before anybody is asked. */
 WAITS void evidence_fill(struct sender_check *c);
 /* The domain's own SPF record says no, and what it says counts. */
 bool sender_fails_spf(const struct sender_check *c);

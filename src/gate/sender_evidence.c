@@ -22,6 +22,14 @@ static enum evidence_spf evidence_of(enum spf_result result)
 	return table[result];
 }
 
+static enum spf_result result_of(enum evidence_spf spf)
+{
+	for (enum spf_result r = SPF_NONE; r < SPF_PERMERROR; r++)
+		if (evidence_of(r) == spf)
+			return r;
+	return SPF_PERMERROR;
+}
+
 static const char *consequence(const struct sender_check *c)
 {
 	switch (c->evidence.spf) {
@@ -84,22 +92,94 @@ WAITS static void ask_iprev(void *arg)
 	deadline_pop(&limit);
 }
 
+static void note_own_mx(struct sender_check *c)
+{
+	trail_note(c->trail, rt_wall(), 0, "own-mx", "yes", CAUSE_NONE, c->address->ascii_domain,
+	           "the client is a mail server of the domain: the larger budget applies");
+}
+
 WAITS static void ask_own_mx(struct sender_check *c)
 {
 	struct err err;
-	if (!verify_is_own_mx(c->set->deps.verify, c->address->ascii_domain, c->evidence.client,
-	                      &c->evidence.is_own_mx, &err))
+	c->is_mx_known = verify_is_own_mx(c->set->deps.verify, c->address->ascii_domain, c->evidence.client,
+	                                  &c->evidence.is_own_mx, &err);
+	if (!c->is_mx_known)
 		c->evidence.is_own_mx = false;
 	if (c->evidence.is_own_mx)
-		trail_note(c->trail, rt_wall(), 0, "own-mx", "yes", CAUSE_NONE, c->address->ascii_domain,
-		           "the client is a mail server of the domain: the larger budget applies");
+		note_own_mx(c);
+}
+
+/* --- what was found out a moment ago --- */
+
+static uint64_t print_of(const struct sender_check *c)
+{
+	return evidence_memo_print(c->evidence.client, c->evidence.helo, c->text);
+}
+
+bool evidence_knows_domain(struct sender_check *c)
+{
+	const struct memo *known = evidence_memo_find(c->gate->memo, print_of(c), rt_now());
+	c->is_domain_certain = known && known->is_domain_certain;
+	return c->is_domain_certain;
+}
+
+static void note_known(struct sender_check *c, const char *check, const char *result, enum cause_id cause,
+                       struct str subject, const char *text)
+{
+	trail_add(c->trail, &(struct trail_entry){
+		.at = rt_wall(),
+		.check = str_from(check),
+		.result = str_from(result),
+		.cause = cause,
+		.subject = subject,
+		.text = str_from(text),
+	});
+}
+
+/* The same words as when it was asked, without what only DNS knew. */
+static bool evidence_recall(struct sender_check *c)
+{
+	const struct memo *known = evidence_memo_find(c->gate->memo, print_of(c), rt_now());
+	if (!known)
+		return false;
+	c->evidence.spf = (enum evidence_spf)known->spf;
+	c->evidence.iprev = (enum evidence_iprev)known->iprev;
+	c->evidence.is_own_mx = known->is_own_mx;
+	if (known->is_own_mx)
+		note_own_mx(c);
+	if (known->spf != EVIDENCE_SPF_UNKNOWN)
+		note_known(c, "spf", spf_result_name(result_of(c->evidence.spf)),
+		           known->spf == EVIDENCE_SPF_FAIL ? CAUSE_AUTH_POLICY : CAUSE_NONE, c->address->ascii_domain,
+		           consequence(c));
+	if (known->iprev != EVIDENCE_IPREV_UNKNOWN)
+		note_known(c, "iprev", known->iprev == EVIDENCE_IPREV_PASS ? "pass" : "fail", CAUSE_NONE, STR_NONE,
+		           known->iprev == EVIDENCE_IPREV_PASS ? "the client's name leads back to it" : "noted only");
+	return true;
+}
+
+/* Only what is certain: trouble of the DNS is asked about again. */
+static void evidence_keep(struct sender_check *c)
+{
+	bool has_trouble = c->evidence.spf == EVIDENCE_SPF_TEMPERROR || c->evidence.iprev == EVIDENCE_IPREV_TEMPERROR;
+	bool is_asked = c->set->conf->spf != GATE_SPF_OFF && !c->address->literal.family;
+	bool is_whole = !is_asked || (c->evidence.spf != EVIDENCE_SPF_UNKNOWN && c->evidence.iprev != EVIDENCE_IPREV_UNKNOWN);
+	if (has_trouble || !is_whole || !c->is_mx_known)
+		return;
+	evidence_memo_put(c->gate->memo, &(struct memo){
+		.print = print_of(c),
+		.at = rt_now(),
+		.spf = (uint8_t)c->evidence.spf,
+		.iprev = (uint8_t)c->evidence.iprev,
+		.is_own_mx = c->evidence.is_own_mx,
+		.is_domain_certain = c->is_domain_certain,
+	});
 }
 
 void evidence_fill(struct sender_check *c)
 {
 	struct group children;
 	struct err err;
-	if (c->evidence.client.family == 0) /* a policy client need not know */
+	if (c->evidence.client.family == 0 || evidence_recall(c)) /* a policy client need not know who it is */
 		return;
 	ask_own_mx(c); /* its answers are in the cache since MAIL */
 	group_init(&children, "evidence");
@@ -109,6 +189,7 @@ void evidence_fill(struct sender_check *c)
 	}
 	group_wait(&children, &err);
 	group_done(&children);
+	evidence_keep(c);
 }
 
 bool sender_fails_spf(const struct sender_check *c)

@@ -113,12 +113,21 @@ bool address_parse(struct arena *arena, struct str s, bool allow_utf8, struct ad
 	return true;
 }
 
+static struct str join(struct arena *arena, struct str local, struct str domain)
+{
+	char *text = arena_alloc(arena, local.n + domain.n + 2);
+	memcpy(text, local.p, local.n);
+	text[local.n] = '@';
+	memcpy(text + local.n + 1, domain.p, domain.n);
+	return (struct str){text, local.n + 1 + domain.n};
+}
+
 struct str address_text(struct arena *arena, const struct address *a)
 {
 	if (!a->needs_quotes) {
 		if (a->domain.n == 0) /* <postmaster> */
 			return arena_str(arena, a->local);
-		return arena_printf(arena, "%.*s@%.*s", STR_ARG(a->local), STR_ARG(a->domain));
+		return join(arena, a->local, a->domain);
 	}
 	char *text = arena_alloc(arena, 2 * a->local.n + a->domain.n + 3);
 	size_t n = 0;
@@ -136,5 +145,5 @@ struct str address_text(struct arena *arena, const struct address *a)
 
 struct str address_key(struct arena *arena, const struct address *a)
 {
-	return arena_printf(arena, "%.*s@%.*s", STR_ARG(a->local), STR_ARG(a->ascii_domain));
+	return join(arena, a->local, a->ascii_domain);
 }

@@ -214,6 +214,11 @@ static struct item *dequeue(struct history *h)
 
 void history_put(struct history *h, const struct trail *t)
 {
+	/* When the disk cannot follow, what will be dropped is not made ready first. */
+	if (h->queued >= QUEUE_MAX && (t->ref.n == 0 || !map_get(&h->waiting, t->ref))) {
+		metric_inc(h->dropped);
+		return;
+	}
 	enqueue(h, item_new(t), false);
 	store_wake(h->store);
 }

@@ -161,8 +161,11 @@ static struct str failure_key(struct str sender_key, struct ip client, char out[
 {
 	char net[IP_TEXT_MAX + 4];
 	struct str n = client.family ? ip_net_text(ip_client_net(client), net) : STR("-");
-	int used = snprintf(out, FAILURE_KEY_MAX, "%.*s %.*s", STR_ARG(n), STR_ARG(str_slice(sender_key, 0, 330)));
-	return (struct str){out, (size_t)used};
+	sender_key = str_slice(sender_key, 0, 330);
+	memcpy(out, n.p, n.n);
+	out[n.n] = ' ';
+	memcpy(out + n.n + 1, sender_key.p, sender_key.n);
+	return (struct str){out, n.n + 1 + sender_key.n};
 }
 
 struct wall cache_failed(struct cache *c, struct str sender_key, struct ip client, usec_t patience, struct wall now)
