@@ -175,7 +175,7 @@ static void drop(struct connection *p)
 	free(p);
 }
 
-static void run(struct connection *p)
+WAITS static void run(struct connection *p)
 {
 	char ip[IP_TEXT_MAX];
 	size_t n;
