@@ -28,7 +28,7 @@ const struct conf_row verify_conf_rows[] = {
 	 "key of the random local parts; the same on all nodes (empty: made at the first start and kept)"},
 	{"dial_networks", CONF_NETS, AT(dial_networks), "", 0, 0, NULL,
 	 "private networks whose mail servers may be dialled all the same"},
-	{"source", CONF_ADDR, AT(source), "", 0, 0, NULL,
+	{"source", CONF_ADDR, AT(source), "", 1, 0, NULL,
 	 "address that probes come from, so that a block list entry for it does not hurt other mail"},
 	{"port", CONF_INT, AT(port), "25", 1, 65535, NULL, "port of mail servers"},
 	{"tls", CONF_BOOL, AT(use_tls), "yes", 0, 0, NULL, "STARTTLS where it is offered, in clear where it fails"},
