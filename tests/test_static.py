@@ -3,7 +3,9 @@ import os
 import subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SCRIPTS = ["test", "quickstart", "tools/build", "tools/install-packages", "tools/deep-check", ".ci/run"]
+SCRIPTS = ["test", "quickstart", "tools/build", "tools/install-packages", "tools/deep-check", ".ci/run", "tools/build-package",
+           "packaging/debian/first-conf", "packaging/debian/postern.postinst", "packaging/debian/postern.prerm",
+           "packaging/debian/postern.postrm"]
 
 
 def run(*argv, timeout=600):

@@ -26,6 +26,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 NEWNS, NEWUTS, NEWIPC, NEWUSER = 0x20000, 0x4000000, 0x8000000, 0x10000000
 ALL_NAMESPACES = 0x7e020080
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 
 # Without a meaning here: what starts, restarts and stops the service, and what needs a manager.
@@ -114,7 +116,8 @@ def enter_user_namespace(who):
     outside = os.fork()
     if outside == 0:
         os.close(ask[1])
-        os.read(ask[0], 1)
+        if not os.read(ask[0], 1):
+            os._exit(1)   # who asked has ended
         for kind, number in (("uid", who.pw_uid), ("gid", who.pw_gid)):
             with open(f"/proc/{os.getppid()}/{kind}_map", "w") as f:
                 f.write(f"0 0 1\n{number} {number} 1\n")
@@ -186,6 +189,14 @@ def allowances(unit):
     return filter
 
 
+def enter(root):
+    """The root of the mount namespace, not only of the process: no user namespace can be made in a chroot."""
+    os.chdir(root)
+    failing(libc.syscall(SYS_PIVOT_ROOT, b".", b"."), "pivot_root")
+    failing(libc.umount2(b".", MNT_DETACH), "umount")
+    os.chdir("/")
+
+
 def become(unit, who):
     assert unit.pop("CapabilityBoundingSet") == [] and unit.pop("NoNewPrivileges") == ["yes"]
     assert unit.pop("ProtectHostname") == ["yes"]
@@ -225,12 +236,11 @@ def main():
     assert unit.pop("PrivateUsers") == ["yes"]
     into_user_namespace = enter_user_namespace(who)
     make_file_system(root, unit, who)
-    limit = int(unit.pop("LimitNOFILE")[-1])
+    limit = min(int(unit.pop("LimitNOFILE")[-1]), resource.getrlimit(resource.RLIMIT_NOFILE)[1])   # in a container, less
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     refused, allowed = refusals(unit), allowances(unit)
     os.umask(int(unit.pop("UMask")[-1], 8))
-    os.chroot(root)
-    os.chdir("/")
+    enter(root)
     into_user_namespace()
     become(unit, who)
     unknown = set(unit) - NOT_OURS

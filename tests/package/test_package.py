@@ -14,6 +14,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_lintian_finds_no_error(deb):
 
 
 def test_account_directories_and_files(root):
-    assert re.search(r"^postern:x:\d+:\d+:Postern mail gate:/var/lib/postern:/usr/sbin/nologin$", root.read("/etc/passwd"), re.M)
+    assert re.search(r"^postern:x:\d+:\d+:Postern mail gate[,]*:/var/lib/postern:/usr/sbin/nologin$", root.read("/etc/passwd"), re.M)
     for path, mode in (("/var/spool/postern", "700"), ("/var/lib/postern", "750")):
         assert root.ok("stat", "-c", "%a %U %G", path).split() == [mode, "postern", "postern"]
     assert root.ok("stat", "-c", "%U", "/etc/postern").strip() == "root"
@@ -87,18 +88,23 @@ def test_rules_file_is_read(root):
     assert '"greylist' in said, said
 
 
+def quick_dns(text):
+    """Nobody answers here: not for long."""
+    if "#timeout = 10s" in text:
+        return text.replace("#timeout = 10s", "timeout = 100ms")
+    return text + "\ndns { timeout = 100ms }\n"
+
+
 def test_configurations_are_accepted(root):
-    """The one in force and each example; no DNS here, so a warning is the best there is."""
-    examples = glob.glob(root.file("/usr/share/doc/postern/examples/*.conf*"))
+    """The one in force and each example; there is no DNS here, which is the only fault that may be found."""
+    examples = [f[len(root.path):] for f in glob.glob(root.file("/usr/share/doc/postern/examples/*.conf*"))]
     assert len(examples) >= 3, examples
-    for path in ["/etc/postern/postern.conf"] + [e[len(root.path):] for e in examples]:
-        if path.endswith(".gz"):
-            root.ok("sh", "-c", f"zcat {path} > {path[:-3]}")
-            path = path[:-3]
-        done = root.chroot("postern", "check-config", "-c", path, "--resolver", "127.0.0.1@9")
-        assert done.returncode in (FINE, WARNING) or "host" in done.stdout, path + done.stdout + done.stderr
+    for path in ["/etc/postern/postern.conf", *examples]:
+        text = root.ok("zcat", "-f", path)
+        root.write("/var/tmp/postern.conf", quick_dns(text))
+        done = root.chroot("postern", "check-config", "-c", "/var/tmp/postern.conf", "--resolver", "127.0.0.1@9")
         faults = [line for line in done.stdout.splitlines() if line.startswith("✖") and not re.match("✖ (host|ptr) ", line)]
-        assert done.stderr == "" and faults == [], path + done.stdout + done.stderr
+        assert done.returncode < 64 and done.stderr == "" and faults == [], path + done.stdout + done.stderr
 
 
 def test_first_configuration_is_the_sample_but_for_three_lines(root):
@@ -191,7 +197,7 @@ class Service:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(root.file("/run/manager.sock"))
         os.chmod(root.file("/run/manager.sock"), 0o666)
-        self.notify.settimeout(30)
+        self.notify.settimeout(0.2)
         addresses = re.findall(r"^ListenStream=([0-9.]+):(\d+)$", root.read(SOCKET), re.M) if with_sockets else []
         self.listening = [self.listen(host, int(port)) for host, port in addresses]
         self.child = None
@@ -221,14 +227,13 @@ class Service:
         return self
 
     def wait_for(self, word):
-        seen = []
-        while True:
+        seen, until = [], time.monotonic() + 60
+        while not seen or word not in seen[-1]:
+            assert time.monotonic() < until and self.child.poll() is None, f"the service never said {word}: {seen}\n{self.log()}"
             try:
                 seen.append(self.notify.recv(4096).decode())
             except socket.timeout:
-                raise AssertionError(f"the service never said {word}: {seen}\n{self.log()}") from None
-            if word in seen[-1]:
-                return
+                pass
 
     def log(self):
         with open(os.path.join(self.root.place, "log"), errors="replace") as f:
@@ -280,7 +285,7 @@ def send(subject):
 
 
 def queue(root):
-    return re.findall(r"joe@example\.org", root.chroot("postern", "queue", "list", "-c", "/etc/postern/postern.conf").stdout)
+    return re.findall(r"<anna@example\.org>", root.ok("postern", "queue", "list"))
 
 
 def test_starts_as_installed_beside_postfix(root, service):
@@ -390,6 +395,7 @@ def test_purge_keeps_mail_until_asked(root, service, deb):
     sink = Sink(10025)
     try:
         s.start()
+        root.ok("postern", "queue", "retry", "all")
         wait_until(lambda: sink.subjects == ["left behind"], "the mail of before the purge", story=s.log)
     finally:
         sink.close()
