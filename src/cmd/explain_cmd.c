@@ -39,6 +39,28 @@ static void take_success(struct explanation *e)
 	e->what.confidence = 95;
 }
 
+/* "connect to mx.example.org[192.0.2.1]:25: Connection timed out": nobody said that; the sending server found it. */
+static void take_own_finding(struct explanation *e)
+{
+	static const char *const starts[] = {"connect to ", "lost connection with ", "conversation with "};
+	struct explain_input *in = &e->from;
+
+	if (in->speaker == SPEAKER_UNKNOWN && e->what.code == 0 && e->what.enhanced.class == 0 &&
+	    (e->what.cause == CAUSE_NETWORK || e->what.cause == CAUSE_EXPIRED))
+		in->speaker = SPEAKER_OWN;
+	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+		if (!str_istarts(in->reply, str_from(starts[i])))
+			continue;
+		struct str host = str_skip(in->reply, strlen(starts[i]));
+		size_t end = 0;
+		while (end < host.n && !strchr("[]: ", host.p[end]))
+			end++;
+		in->speaker = SPEAKER_OWN;
+		if (in->host.n == 0)
+			in->host = str_slice(host, 0, end);
+	}
+}
+
 static void ask_cause(const struct explaining *x, struct classify_question *q, struct explanation *e)
 {
 	/* The line says what kind of refusal it was, the reply has no code that would. */
@@ -55,8 +77,9 @@ static void ask_cause(const struct explaining *x, struct classify_question *q, s
 		e->what.enhanced = (struct enhanced_code){0};
 	}
 	take_success(e);
+	take_own_finding(e);
 	if (e->what.ip.n > 0)
-		e->what.ip = explain_own_ip(e->from.reply);
+		e->what.ip = e->from.speaker == SPEAKER_OWN ? STR_NONE : explain_own_ip(e->from.reply);
 }
 
 static struct explanation explanation_begin(const struct explaining *x)
@@ -267,7 +290,8 @@ static void report_rcpt_print(const struct bounce_rcpt *r, struct buf *out)
 	explain_printable(r->address, out);
 	buf_str(out, STR("  "));
 	explain_printable(r->action, out);
-	buf_str(out, STR("\n    "));
+	if (r->diagnostic.n > 0)
+		buf_str(out, STR("\n    "));
 	explain_printable(r->diagnostic, out);
 	buf_char(out, '\n');
 }

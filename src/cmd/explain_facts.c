@@ -220,7 +220,7 @@ void explain_facts_read(const struct cmd *c, const struct conf *conf, const stru
 	read_mail(c->arena, mail, &f);
 	if (in->speaker == SPEAKER_HERE)
 		ip_parse(first_ip(in->host), &f.ip);
-	else
+	else if (in->speaker != SPEAKER_OWN) /* there every address is the other side's */
 		ip_parse(explain_own_ip(in->reply), &f.ip);
 	f.zone = find_zone(in->reply);
 	from_options(c, &f);

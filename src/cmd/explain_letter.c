@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The note to the other postmaster: the reply, when and between whom, and what was already ruled out. */
+#include "base/auto.h"
 #include "cmd/explain_print.h"
 
 static void letter_row(struct buf *out, const char *name, struct str value)
@@ -40,7 +41,7 @@ static void letter_head(const struct explanation *e, struct buf *out)
 
 	if (f->recipient_domain.n)
 		buf_printf(out, "To: postmaster@%.*s\n", STR_ARG(f->recipient_domain));
-	buf_printf(out, "Subject: Mail %s by your server: %s\n\nDear postmaster,\n\n", c->is_temporary ? "deferred" : "refused",
+	buf_printf(out, "Subject: Mail %s your server: %s\n\nDear postmaster,\n\n", e->from.speaker == SPEAKER_OWN ? "not delivered to" : c->is_temporary ? "deferred by" : "refused by",
 	           cause_get(c->cause)->meaning);
 	buf_str(out, e->from.speaker == SPEAKER_OWN ? STR("our server could not hand over mail to yours. It says\n\n    ")
 	                                            : STR("your server answered mail of ours with\n\n    "));
@@ -64,12 +65,25 @@ static void letter_reply(struct str reply, struct buf *out)
 	buf_char(out, '\n');
 }
 
+/* A log of syslog's names no zone, and their log may be in another. */
+static void letter_when(struct str when, struct buf *out)
+{
+	auto_buf struct buf text = {.max = 256};
+	bool has_zone = str_find_char(when, '+') < when.n || str_find(when, STR("GMT")) < when.n || (when.n > 0 && when.p[when.n - 1] == 'Z') ||
+	                (when.n > 19 && str_rfind_char(when, '-') > 10);
+
+	buf_str(&text, str_slice(when, 0, 100));
+	if (when.n > 0 && !has_zone)
+		buf_str(&text, STR(" (local time of our server)"));
+	letter_row(out, "When", when.n > 0 ? buf_view(&text) : STR("(please fill in, with the time zone)"));
+}
+
 static void letter_rows(const struct explanation *e, struct buf *out)
 {
 	const struct explain_facts *f = &e->facts;
 	char ip[IP_TEXT_MAX], when[WALL_FORMAT_MAX];
 
-	letter_row(out, "When", f->when.n ? f->when : STR("(please fill in, with the time zone)"));
+	letter_when(f->when, out);
 	letter_row(out, "Your host", f->host);
 	letter_row(out, "Our address", f->ip.family ? ip_text(f->ip, ip) : STR("(please fill in)"));
 	letter_row(out, "Our HELO name", f->helo);
@@ -114,7 +128,9 @@ void explain_letter(const struct explanation *e, struct buf *out)
 		letter_checks(e, out);
 	else
 		letter_advice(e, out);
-	if (e->what.owner == OWNER_RECEIVING_HOST)
+	if (e->from.speaker == SPEAKER_OWN)
+		buf_str(out, STR("\nCould you look whether your server was up at that time and can be reached on port 25 from outside?\n"));
+	else if (e->what.owner == OWNER_RECEIVING_HOST)
 		buf_str(out, STR("\nCould you look into your log for that time, and tell us whether it is being mended?\n"));
 	else
 		buf_str(out, STR("\nCould you look into your log for that time, and tell us which rule it was and what it expects of us?\n"));

@@ -48,7 +48,10 @@ static void ses_rcpts(struct arena *arena, const json_t *list, const json_t *abo
 		if (r.diagnostic.n == 0 && str_ieq(text_at(arena, about, "bounceSubType"), STR("Suppressed")))
 			r.diagnostic = STR("550 5.1.1 Recipient is on the sending service's own suppression list after earlier bounces");
 		if (r.diagnostic.n == 0)
-			r.diagnostic = arena_printf(arena, "%.*s %.*s", STR_ARG(text_at(arena, about, "bounceType")), STR_ARG(text_at(arena, about, "bounceSubType")));
+			r.diagnostic = bounce_one_line(arena, text_at(arena, about, "smtpResponse"));
+		if (r.diagnostic.n == 0)
+			r.diagnostic = str_trim(arena_printf(arena, "%.*s %.*s", STR_ARG(text_at(arena, about, "bounceType")),
+			                                     STR_ARG(text_at(arena, about, "bounceSubType"))));
 		bounce_rcpt_add(out, &r);
 	}
 }

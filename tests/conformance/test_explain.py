@@ -230,6 +230,27 @@ def test_letter_list_and_page():
     assert "greylist" in explain("--list").stdout
 
 
+def test_letters_hold_what_the_other_postmaster_needs(tmp_path):
+    line = LOG_LINES[0][0].replace("451 4.7.1 Greylisted for 300 seconds", "451 4.3.0 Error: queue file write error")
+    letter = explain("--letter", "--ip", "198.51.100.7", "--helo", "mail.example.net", line).stdout
+    for part in ("To: postmaster@example.org", "451 4.3.0 Error: queue file write error", "Nov 22 08:15:30 (local time", "mx.example.org", "198.51.100.7",
+                 "mail.example.net", "u@example.org"):
+        assert part in letter, (part, letter)
+    report = tmp_path / "report.eml"
+    report.write_text(MAILS["delayed"][0])
+    letter = explain("--letter", "-f", str(report)).stdout
+    assert "could not hand over mail" in letter and "reached on port 25" in letter and "a@b.example" in letter and "c.example" in letter, letter
+    several = tmp_path / "several.eml"
+    several.write_text("From: MAILER-DAEMON@mx.example\nTo: a@b.example\nSubject: Failed\nContent-Type: multipart/report; boundary=x\n\n--x\n\nno\n--x\n"
+                       "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n" +
+                       "\n".join(f"Final-Recipient: rfc822; u{n}@c.example\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 550 5.7.1 Refused by policy\n" for n in range(3)) + "\n--x--\n")
+    assert explain("--letter", "-f", str(several)).stdout.count("Dear postmaster") == 1
+    page = explain("--html", "-f", str(several)).stdout
+    assert page.count("<html") == page.count("<article>") == 1
+    assert "seldom helps" in explain("--letter", "451 4.7.1 Greylisted").stderr
+    assert explain("--letter", "-f", os.path.join(TOP, "samples", "mail", "plain.eml")).returncode == 3
+
+
 def test_operators_rules(tmp_path):
     own = tmp_path / "own.rules"
     own.write_text("rule local.widget maintenance 90\nwhen widget*\nlike 451 widgets are out\n")
