@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from policy_world import SMTP_DOOR, Session, converse, world_of
-from postfix_policy import AT_RCPT, LENIENT
+from postfix_policy import AT_RCPT, EVERYWHERE, LENIENT
 from support import wait_until
 
 
@@ -61,6 +61,20 @@ def test_hanging(troubled):
         troubled.gate.send_signal(signal.SIGCONT)
     check_back(troubled, "back hanging")
     check_nothing_lost(troubled, ["before hanging", "lenient hanging", "back hanging"])
+
+
+def test_replaced(troubled):
+    """Another process takes the sockets over, the Unix socket under its name too; then the configuration is read again."""
+    assert hear(troubled, "before replaced", EVERYWHERE) == ["2xx"]
+    old = troubled.gate
+    troubled.start_gate("--take-over")
+    old.wait(timeout=40)
+    wait_until(lambda: troubled.ask("mode")[0] == 0, "the new process answers", 20, troubled.log)
+    check_back(troubled, "after replaced")
+    assert hear(troubled, "by name replaced", EVERYWHERE) == ["2xx"]
+    assert troubled.ask("reload")[0] == 0
+    assert hear(troubled, "reloaded replaced", EVERYWHERE) == ["2xx"]
+    check_nothing_lost(troubled, [f"{n} replaced" for n in ("before", "after", "by name", "reloaded")])
 
 
 def flood(port, end, counts):
