@@ -11,7 +11,13 @@
 
 #define STATE_LISTEN "0A"
 
-AUTO_DEFINE(dir, DIR *, closedir);
+static void dir_close(DIR *dir)
+{
+	if (dir)
+		closedir(dir);
+}
+
+AUTO_DEFINE(dir, DIR *, dir_close);
 
 /* "0100007F" or 32 digits: 32-bit words as this machine stores them. */
 static bool hex_ip(struct str hex, struct ip *out)
