@@ -178,7 +178,13 @@ struct ip_net ip_client_net(struct ip ip)
 struct str ip_net_text(struct ip_net net, char out[IP_TEXT_MAX + 4])
 {
 	size_t n = ip_text(net.ip, out).n;
-	n += (size_t)snprintf(out + n, 5, "/%u", net.bits);
+	out[n++] = '/';
+	if (net.bits >= 100)
+		out[n++] = '1';
+	if (net.bits >= 10)
+		out[n++] = (char)('0' + net.bits / 10 % 10);
+	out[n++] = (char)('0' + net.bits % 10);
+	out[n] = '\0';
 	return (struct str){out, n};
 }
 

@@ -33,7 +33,6 @@ static void open_message(struct policy_messages *t, struct policy_message *m)
 	k->set = settings_ref(t->gate->now);
 	trail_init(&k->trail, &k->arena, rt_wall());
 	k->trail.ref = str_from(m->ref);
-	buf_init(&k->recipients, RECIPIENTS_BYTES);
 	m->open_case = k;
 	list_push_back(&t->open, &m->open);
 	t->n_open++;
@@ -44,7 +43,6 @@ static void close_case(struct policy_messages *t, struct policy_message *m)
 	struct policy_case *k = m->open_case;
 	sender_check_done(&k->check);
 	settings_unref(k->set);
-	buf_done(&k->recipients);
 	arena_done(&k->arena);
 	free(k);
 	m->open_case = NULL;
@@ -60,7 +58,7 @@ static void store(struct policy_message *m)
 	if (k->is_stored || !k->has_begun)
 		return;
 	k->trail.sender = k->check.text;
-	k->trail.recipients = buf_view(&k->recipients);
+	k->trail.recipients = k->recipients;
 	k->trail.verdict = m->verdict;
 	k->trail.reply = m->text ? str_from(m->text) : str_from(policy_action_name(POLICY_DUNNO));
 	if (history)
@@ -105,7 +103,6 @@ static void forget(struct policy_messages *t, struct policy_message *m)
 	map_remove(&t->by_key, m->key);
 	link_remove(&m->link);
 	t->n--;
-	free((void *)m->key.p);
 	free(m->text);
 	free(m);
 }
@@ -136,8 +133,9 @@ WAITS static void keep(void *arg)
 
 static struct policy_message *message_new(struct policy_messages *t, struct str key)
 {
-	struct policy_message *m = mem_new(struct policy_message);
-	m->key = (struct str){mem_cstr(key), key.n};
+	struct policy_message *m = mem_alloc(sizeof *m + key.n);
+	memcpy(m->key_bytes, key.p, key.n);
+	m->key = (struct str){m->key_bytes, key.n};
 	cond_init(&m->answered);
 	link_init(&m->open);
 	map_put(&t->by_key, m->key, m);
@@ -193,16 +191,23 @@ void policy_message_decide(struct policy_message *m, enum policy_action action, 
 
 void policy_message_add_recipient(struct policy_message *m, struct str text)
 {
-	struct buf *all = &m->open_case->recipients;
-	m->open_case->is_stored = false;
-	size_t before = all->n;
-	if (before)
-		buf_char(all, ' ');
-	buf_str(all, text);
-	if (!buf_ok(all)) {
-		buf_truncate(all, before);
-		all->is_overflown = true; /* later ones that are shorter do not count either */
+	struct policy_case *k = m->open_case;
+	struct str *all = &k->recipients;
+	size_t n = all->n + 1 + text.n;
+	k->is_stored = false;
+	if (n > RECIPIENTS_BYTES)
+		return;
+	if (n > k->recipients_room) {
+		char *more = arena_alloc(&k->arena, k->recipients_room = 2 * n);
+		if (all->n)
+			memcpy(more, all->p, all->n);
+		all->p = more;
 	}
+	char *end = (char *)all->p + all->n;
+	if (all->n)
+		*end++ = ' ';
+	memcpy(end, text.p, text.n);
+	all->n = (size_t)(end - all->p) + text.n;
 }
 
 /* --- the whole --- */

@@ -28,7 +28,8 @@ struct policy_case {
 	struct sender_check check;
 	bool has_begun;               /* what stands before the first recipient is checked: the operator's word, DNS */
 	bool has_started;             /* sender_start has passed */
-	struct buf recipients;        /* as text, with a space between */
+	struct str recipients;        /* with a space between; in the arena */
+	size_t recipients_room;
 	bool is_stored;               /* the trail as it is now */
 };
 struct policy_message {
@@ -47,6 +48,7 @@ struct policy_message {
 	enum verdict verdict;
 	char *text;                   /* what is said with it: a reply with its code, or the header field */
 	struct policy_case *open_case; /* NULL: settled */
+	char key_bytes[];
 };
 struct policy_messages {
 	struct gate *gate;
