@@ -202,7 +202,7 @@ def test_certificate_end():
 
 OTHERS = {"up"}          # Prometheus' own
 WORDS = {"rate", "increase", "changes", "sum", "max", "min", "by", "without", "ignoring", "histogram_quantile", "time", "and", "or", "label_values",
-         "instance", "job", "outcome", "le", "state", "verdict", "cause", "result", "why", "mode", "postern"}
+         "instance", "job", "action", "outcome", "le", "state", "verdict", "cause", "result", "why", "mode", "postern"}
 
 
 def named(expression):
@@ -262,6 +262,10 @@ def test_alerts_fire(gate, tmp_path):
         "PosternHoldsLong": ['postern_hold_seconds_bucket{instance="a",le="20"} 0+1x200', 'postern_hold_seconds_bucket{instance="a",le="25"} 0+60x200',
                              'postern_hold_seconds_bucket{instance="a",le="+Inf"} 0+60x200'],
         "PosternDnsTrouble": ['postern_dns_queries_total{instance="a",outcome="temporary"} 0+30x200', 'postern_dns_queries_total{instance="a",outcome="found"} 0+70x200'],
+        "PosternDoorFails": ['postern_policy_closed_total{instance="a"} 0+5x200'],
+        "PosternSpoolDamaged": ['postern_spool_damaged_total{instance="a"} 0x80 2x120'],
+        "PosternKept": ['postern_deliveries_total{instance="a",result="kept"} 0x70 3x130'],
+        "PosternTrailsLost": ['postern_trails_dropped_total{instance="a"} 0x70 9x130'],
         "PosternFewDescriptors": ['process_open_fds{job="postern",instance="a"} 900x200', 'process_max_fds{job="postern",instance="a"} 1000x200'],
         "PosternCertificateEnds": ['postern_tls_certificate_expiry_timestamp_seconds{instance="a"} 900000x200'],
     }
@@ -269,11 +273,12 @@ def test_alerts_fire(gate, tmp_path):
             'postern_dns_queries_total{instance="a",outcome="temporary"} 0+1x200', 'postern_dns_queries_total{instance="a",outcome="found"} 0+99x200',
             'postern_verify_unreachable_total{instance="a"} 0+10x200', 'postern_verify_sessions_total{instance="a"} 0+50x200',
             'postern_tls_certificate_expiry_timestamp_seconds{instance="a"} 0x200']
+    with open(rules) as f:
+        assert set(re.findall(r"- alert: (\w+)", f.read())) == set(cases), "each alert has a case"
     for name, series in [*cases.items(), (None, fine)]:
         wanted = [name] if name else list(cases)
         test = {"rule_files": [rules], "evaluation_interval": "1m",
-                "tests": [{"interval": "1m", "input_series": [dict(zip(("series", "values"), s.rsplit(" ", s.split("} ")[1].count(" ") + 1)[:1] + [s.split("} ")[1]]))
-                                                                   for s in series],
+                "tests": [{"interval": "1m", "input_series": [dict(zip(("series", "values"), s.split(" ", 1))) for s in series],
                            "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{a}",alertstate="firing"}}) or vector(0)', "eval_time": "90m",
                                                  "exp_samples": [{"labels": "{}", "value": 1 if name else 0}]} for a in wanted]}]}
         path = tmp_path / f"{name or 'fine'}.json"
