@@ -7,6 +7,7 @@
 
 POSTERN_TOP is the source tree, POSTERN_BINARY what was built.
 """
+import glob
 import os
 import pwd
 import re
@@ -89,7 +90,11 @@ def apt(verb, package):
         print(f"E: what dpkg-buildpackage makes is postern_{version}_{arch}.deb", file=sys.stderr)
         return 100
     shutil.copy(os.environ["POSTERN_BINARY"], "/usr/bin/postern")
-    shutil.copytree(os.path.join(TOP, "packaging", "examples"), "/usr/share/doc/postern/examples", dirs_exist_ok=True)
+    os.makedirs("/usr/share/doc/postern/examples", exist_ok=True)
+    with open(os.path.join(DEBIAN, "postern.examples"), encoding="utf-8") as f:
+        for pattern in f.read().split():
+            for path in glob.glob(os.path.join(TOP, pattern)):
+                shutil.copy(path, "/usr/share/doc/postern/examples")
     sample = subprocess.run(["/usr/bin/postern", "check-config", "--print-sample"], capture_output=True, check=True).stdout
     conf = subprocess.run(["sh", os.path.join(DEBIAN, "first-conf")], input=sample, capture_output=True, check=True).stdout.decode()
     # The world of the test in place of the Internet: its name server, and mail servers on loopback at another port.

@@ -187,6 +187,18 @@ def test_reload_moves_the_port():
         assert g.stop() == 0
 
 
+def test_take_over():
+    """One daemon takes over from another: both have the port for a moment, and it never falls silent for good."""
+    port = free_port()
+    with Lone(text=f"metrics {{ listen = 127.0.0.1:{port} }}\n") as g:
+        old = g.start().child
+        g.child = subprocess.Popen([g.postern, "run", "--take-over", "-c", g.config], stderr=subprocess.PIPE, text=True)
+        assert old.wait(60) == 0, g.log()
+        old.stderr.close()
+        wait_until(lambda: served(port), "the new one's page", story=g.log)
+        assert g.ask("mode")[0] == 0 and g.child.poll() is None
+
+
 def test_certificate_end():
     with Lone() as g:
         for words in (["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "key"],
@@ -275,16 +287,16 @@ def test_alerts_fire(gate, tmp_path):
             'postern_tls_certificate_expiry_timestamp_seconds{instance="a"} 0x200']
     with open(rules) as f:
         assert set(re.findall(r"- alert: (\w+)", f.read())) == set(cases), "each alert has a case"
-    for name, series in [*cases.items(), (None, fine)]:
-        wanted = [name] if name else list(cases)
-        test = {"rule_files": [rules], "evaluation_interval": "1m",
-                "tests": [{"interval": "1m", "input_series": [dict(zip(("series", "values"), s.split(" ", 1))) for s in series],
-                           "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{a}",alertstate="firing"}}) or vector(0)', "eval_time": "90m",
-                                                 "exp_samples": [{"labels": "{}", "value": 1 if name else 0}]} for a in wanted]}]}
-        path = tmp_path / f"{name or 'fine'}.json"
-        path.write_text(json.dumps(test))
+    tests = [{"name": name or "all is well", "interval": "1m", "input_series": [dict(zip(("series", "values"), s.split(" ", 1))) for s in series],
+              "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)', "eval_time": "90m",
+                                    "exp_samples": [{"labels": "{}", "value": 1 if name else 0}]} for alert in ([name] if name else cases)]}
+             for name, series in [*cases.items(), (None, fine)]]
+    path = tmp_path / "cases.json"
+    for wrong in (False, True):     # and once with an expectation that is not met
+        tests[0]["promql_expr_test"][0]["exp_samples"][0]["value"] = 0 if wrong else 1
+        path.write_text(json.dumps({"rule_files": [rules], "evaluation_interval": "1m", "tests": tests}))
         status, said = promtool("test", "rules", str(path))
-        assert status == 0, (name, said)
+        assert (status != 0) == wrong, said
 
 
 def test_dashboard(gate):
