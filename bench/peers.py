@@ -141,8 +141,8 @@ log_file_path = {home}/log-%slog
 pid_file_path =
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port}
-smtp_accept_max = 300
-smtp_accept_max_per_host = 300
+smtp_accept_max = 600
+smtp_accept_max_per_host = 600
 smtp_accept_queue_per_connection = 0
 smtp_connect_backlog = 1000
 queue_only

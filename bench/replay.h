@@ -36,6 +36,7 @@ struct replay {
 	size_t n_mails, n_domains, n_hosts;
 	struct map mailboxes;
 	double speed;            /* times faster than life; 1 on the fake clock */
+	double late;             /* seconds that the latest mail was sent after its time, for lack of sessions */
 	struct lab_mx *mx;
 };
 

@@ -46,8 +46,6 @@ unverified_sender_reject_code = 550
 address_verify_map = btree:$data_directory/verify_cache
 address_verify_transport_maps = texthash:{routes}
 address_verify_relayhost =
-address_verify_poll_count = 3
-address_verify_poll_delay = 1s
 address_verify_positive_refresh_time = {week}s
 address_verify_positive_expire_time = {month}s
 address_verify_negative_refresh_time = {three_hours}s
@@ -90,7 +88,7 @@ def start_postfix(world, mix, speed):
     routes = world.path("postfix.routes")
     write_routes(routes, mix, lambda kind, ip: {"mx": f" smtp:[{ip}]:{MX_PORT}", "servfail": " retry:4.4.3 DNS trouble"}.get(kind),
                  "* error:5.1.2 no such domain\n")
-    return Postfix(world, 250, POSTFIX_MORE.format(routes=routes, **times(speed)))
+    return Postfix(world, 550, POSTFIX_MORE.format(routes=routes, **times(speed)))
 
 
 def run_tool(world, *argv, timeout):
@@ -117,7 +115,7 @@ def run_peer(world, mix, mix_dir, start, args):
     if hosts.stdout.readline().strip() != "ready":
         raise Fault("the senders' servers do not start")
     server = start(world, mix, speed)
-    got = run_tool(world, "clients", "--mix", mix_dir, "--to", f"127.0.0.1:{PEER_PORT}", "--speed", str(speed), "--sessions", "200",
+    got = run_tool(world, "clients", "--mix", mix_dir, "--to", f"127.0.0.1:{PEER_PORT}", "--speed", str(speed), "--sessions", "500",
                    timeout=args.week * 4 + 120)
     server.end()
     hosts.send_signal(signal.SIGTERM)
@@ -159,6 +157,7 @@ def print_summary(sides):
         row("  of first contacts", lambda s: share(s["honest"]["first_deferred"], s["honest"]["first"])),
         row("sessions at strangers", lambda s: f"{s['probes']['sessions']:,}"),
         row("recipients asked there", lambda s: f"{s['probes']['rcpts']:,}"),
+        ("latest mail sent late by, s", *(f"{got['late_s']:.0f}" for got in sides.values())),
     ])
     kinds = list(next(iter(sides.values()))["kinds"])
     table("refused, by kind of mail", [("", "mails", *sides)] + [

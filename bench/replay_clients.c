@@ -207,8 +207,13 @@ void replay_run(struct replay *r, const struct replay_target *to)
 	cond_init(&s.changed);
 	for (size_t i = 0; i < r->n_mails; i++)
 		push(&s, r->mails[i].at, &r->mails[i]);
-	while (wait_next(&s))
-		begin(&s, pop(&s).mail);
+	while (wait_next(&s)) {
+		struct event next = pop(&s);
+		double late = (time_now(&s) - next.at) / r->speed;
+		if (late > r->late)
+			r->late = late;
+		begin(&s, next.mail);
+	}
 	group_done(&s.group);
 	free(s.heap);
 }
@@ -261,7 +266,7 @@ void replay_print(const struct replay *r, struct buf *out)
 		           i ? "," : "", t->kind, t->mails, t->accepted, t->refused, t->given_up, t->broken, t->deferred_first,
 		           t->first, t->first_deferred, t->first_refused, t->attempts);
 	}
-	buf_str(out, STR("}"));
+	buf_printf(out, "},\"late_s\":%.1f", r->late);
 	if (r->mx) {
 		struct lab_host_count c = lab_mx_count_others(r->mx);
 		buf_printf(out, ",\"sessions\":%u,\"rcpts\":%u,\"deliveries\":%u", c.sessions, c.rcpts, c.data);

@@ -155,6 +155,19 @@ static bool is_greylisted(struct talk *t, struct str address)
 	return !first || t->habit->greylist_s < 0 || rt_now() - *first < t->habit->greylist_s * USEC_S;
 }
 
+WAITS static void say_greylisted(struct talk *t)
+{
+	int s = t->habit->greylist_s;
+	char line[80];
+
+	if (s < 0)
+		snprintf(line, sizeof(line), "451 4.7.1 Greylisting in action, please come back later");
+	else
+		snprintf(line, sizeof(line), "451 4.7.1 Greylisting in action, please come back in %02d:%02d:%02d", s / 3600 % 100,
+		         s / 60 % 60, s % 60);
+	say(t, line);
+}
+
 WAITS static void answer_rcpt(struct talk *t, struct str address)
 {
 	const struct lab_habit *h = t->habit;
@@ -168,8 +181,7 @@ WAITS static void answer_rcpt(struct talk *t, struct str address)
 	else if (h->one_recipient && t->is_null_sender && t->rcpts > 0)
 		say(t, "452 4.5.3 One recipient for each bounce");
 	else if (is_greylisted(t, address))
-		say(t, h->greylist_s < 0 ? "451 4.7.1 Greylisting in action, please come back later"
-		                         : "451 4.7.1 Greylisting in action, please come back in 00:00:02");
+		say_greylisted(t);
 	else if (exists)
 		say_about(t, h->known ? h->known : "250 2.1.5 Ok", address);
 	else

@@ -61,7 +61,7 @@ static void suggest(struct suggesting *g, const char *kind, struct str what, str
 /* A delay that ended by itself needs no exception. */
 static bool needs_exception(const struct observed_sender *s)
 {
-	return s->proofs && (s->n[OBSERVED_REFUSE] || (s->n[OBSERVED_DEFER] && s->proofs != OBSERVED_EXISTED));
+	return s->proofs && (s->n[OBSERVED_REFUSE] || (s->n[OBSERVED_DEFER] && !(s->proofs & OBSERVED_EXISTED)));
 }
 
 /* The whole domain where nearly all that it would have lost was honest; else only those that were. */
