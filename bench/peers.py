@@ -95,12 +95,12 @@ class Postfix:
     # Addresses are asked about at the senders' mail servers, and remembered.
     VERIFY = f"address_verify_default_transport = smtp:[127.0.0.1]:{MX_PORT}\naddress_verify_relayhost =\n"
 
-    def __init__(self, world, processes=100, more=""):
+    def __init__(self, world, processes=100, more="", home=None):
         """more: further lines of main.cf, which win over those above."""
         if not os.path.exists(ROOT + "/usr/lib/postfix/sbin/master"):
             subprocess.run([os.path.join(TOP, "tools", "install-packages"), "bench"], check=True)
         self.world = world
-        self.home = world.path("postfix")
+        self.home = home or world.path("postfix")
         shutil.rmtree(self.home, ignore_errors=True)
         who = account("postfix", "postdrop")
         self.make_directories(who)
@@ -175,13 +175,13 @@ out:
 class Exim:
     """A gate that verifies each sender by call-out, with its own cache; it takes mail and does not deliver it."""
 
-    def __init__(self, world, conf=EXIM_CONF, **names):
+    def __init__(self, world, conf=EXIM_CONF, home=None, **names):
         binary = next((p for p in ("/usr/sbin/exim4", ROOT + "/usr/sbin/exim4") if os.path.exists(p)), None)
         if not binary:
             subprocess.run([os.path.join(TOP, "tools", "install-packages"), "bench"], check=True)
             binary = ROOT + "/usr/sbin/exim4"
         self.world = world
-        self.home = world.path("exim")
+        self.home = home or world.path("exim")
         shutil.rmtree(self.home, ignore_errors=True)
         os.mkdir(self.home)
         who = account("Debian-exim")

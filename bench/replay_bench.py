@@ -4,8 +4,10 @@ reject_unverified_sender; what each refused, deferred and let pass, and how ofte
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import replay_mix
 from peers import EXIM_CONF, Exim, Postfix
@@ -51,6 +53,10 @@ address_verify_positive_expire_time = {month}s
 address_verify_negative_refresh_time = {three_hours}s
 address_verify_negative_expire_time = {three_days}s
 address_verify_cache_cleanup_interval = 0
+# A queue that a week's probes pass in minutes must not be what they wait for.
+initial_destination_concurrency = 50
+default_destination_concurrency_limit = 100
+smtp_destination_concurrency_limit = 100
 """
 
 
@@ -76,19 +82,19 @@ def write_routes(path, mix, answer, none=None):
     os.chmod(path, 0o644)
 
 
-def start_exim(world, mix, speed):
+def start_exim(world, mix, speed, home):
     routes = world.path("exim.routes")
     write_routes(routes, mix, lambda kind, ip: {"mx": f": {ip}", "servfail": ": defer"}.get(kind))
     head, rest = EXIM_CONF.split("begin routers")
     conf = head.replace("begin acl", EXIM_TIMES + "begin acl") + EXIM_ROUTERS + "begin transports" + rest.split("begin transports")[1]
-    return Exim(world, conf, routes=routes, **times(speed))
+    return Exim(world, conf, home, routes=routes, **times(speed))
 
 
-def start_postfix(world, mix, speed):
+def start_postfix(world, mix, speed, home):
     routes = world.path("postfix.routes")
     write_routes(routes, mix, lambda kind, ip: {"mx": f" smtp:[{ip}]:{MX_PORT}", "servfail": " retry:4.4.3 DNS trouble"}.get(kind),
                  "* error:5.1.2 no such domain\n")
-    return Postfix(world, 550, POSTFIX_MORE.format(routes=routes, **times(speed)))
+    return Postfix(world, 550, POSTFIX_MORE.format(routes=routes, **times(speed)), home)
 
 
 def run_tool(world, *argv, timeout):
@@ -105,6 +111,11 @@ def run_postern(world, mix_dir, mode):
     return run_tool(world, "gate", "--mix", mix_dir, "--work", work, "--mode", mode, timeout=900), work
 
 
+def run_clients(world, mix_dir, speed, args):
+    return run_tool(world, "clients", "--mix", mix_dir, "--to", f"127.0.0.1:{PEER_PORT}", "--speed", str(speed), "--sessions", "500",
+                    timeout=args.week * 4 + 300)
+
+
 def run_peer(world, mix, mix_dir, start, args):
     """Hosts, peer and senders on real sockets; the week takes args.week seconds."""
     speed = WEEK / args.week
@@ -114,10 +125,15 @@ def run_peer(world, mix, mix_dir, start, args):
     world.processes.append(hosts)
     if hosts.stdout.readline().strip() != "ready":
         raise Fault("the senders' servers do not start")
-    server = start(world, mix, speed)
-    got = run_tool(world, "clients", "--mix", mix_dir, "--to", f"127.0.0.1:{PEER_PORT}", "--speed", str(speed), "--sessions", "500",
-                   timeout=args.week * 4 + 120)
-    server.end()
+    # In memory: the disk is not compressed, and Postfix writes a queue file for each question.
+    memory = tempfile.mkdtemp(prefix="postern-replay-", dir="/dev/shm")
+    os.chmod(memory, 0o755)
+    server = start(world, mix, speed, os.path.join(memory, "peer"))
+    try:
+        got = run_clients(world, mix_dir, speed, args)
+    finally:
+        server.end()
+        shutil.rmtree(memory, ignore_errors=True)
     hosts.send_signal(signal.SIGTERM)
     out, _ = hosts.communicate(timeout=30)
     world.processes.remove(hosts)
