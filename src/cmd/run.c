@@ -209,7 +209,8 @@ WAITS static void daemon_main(void *arg)
 	s->status = EXIT_INTERNAL;
 	if (daemon_open(&d, s->cmd->config, s->conf, s->fds, s->n_fds, &err) && handover_open(&d, &err) &&
 	    group_go(&d.root, "signals", signal_loop, &d, &err) &&
-	    (notify_watchdog() == 0 || group_go(&d.root, "watchdog", watchdog_loop, &d, &err))) {
+	    (notify_watchdog() == 0 || group_go(&d.root, "watchdog", watchdog_loop, &d, &err)) &&
+	    rt_yield(&err)) { /* the signals are caught before anybody hears that we are there and may send one */
 		unused_sockets_tell(s, &d);
 		log_event(LOG_INFO_, "started", LOG_S("host", d.host), LOG_I("pid", getpid()));
 		notify_manager("READY=1\nMAINPID=%d", (int)getpid());

@@ -54,6 +54,23 @@ def size_offered(port=GATE[1]):
         return int(re.search(r"SIZE (\d+)", t.ehlo.text).group(1))
 
 
+def test_a_signal_right_after_ready_is_caught(world):
+    """systemd may stop or reload us the moment we have said that we are there."""
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(os.path.join(world.directory, "manager"))
+    os.chmod(os.path.join(world.directory, "manager"), 0o666)
+    manager.settimeout(30)
+    for _ in range(5):
+        gate = subprocess.Popen([world.postern, "run", "-c", world.config],
+                                env=dict(os.environ, NOTIFY_SOCKET=os.path.join(world.directory, "manager")))
+        while b"MAINPID=%d" % gate.pid not in manager.recv(4096):
+            pass
+        gate.send_signal(signal.SIGHUP)
+        gate.send_signal(signal.SIGTERM)
+        assert gate.wait(timeout=60) == 0, world.log()
+    manager.close()
+
+
 def test_reload_keeps_sessions(world):
     world.start_gate()
     with Talk() as idle, Talk() as open_one:
