@@ -201,7 +201,7 @@ class Service:
         self.notify.settimeout(0.2)
         addresses = re.findall(r"^ListenStream=([0-9.]+):(\d+)$", root.read(SOCKET), re.M) if with_sockets else []
         self.listening = [self.listen(host, int(port)) for host, port in addresses]
-        self.child = None
+        self.child, self.said = None, []
 
     @staticmethod
     def listen(host, port):
@@ -228,11 +228,11 @@ class Service:
         return self
 
     def wait_for(self, word):
-        seen, until = [], time.monotonic() + 60
-        while not seen or word not in seen[-1]:
-            assert time.monotonic() < until and self.child.poll() is None, f"the service never said {word}: {seen}\n{self.log()}"
+        self.said, until = [], time.monotonic() + 60
+        while not self.said or word not in self.said[-1]:
+            assert time.monotonic() < until and self.child.poll() is None, f"the service never said {word}: {self.said}\n{self.log()}"
             try:
-                seen.append(self.notify.recv(4096).decode())
+                self.said.append(self.notify.recv(4096).decode())
             except socket.timeout:
                 pass
 
@@ -296,7 +296,7 @@ def kernel_has_landlock():
 def test_starts_as_installed_beside_postfix(root, service):
     """No port 25, a policy door, no privilege."""
     s = service(with_sockets=False).start()
-    s.wait_for("WATCHDOG=1")
+    assert "WATCHDOG=1" in s.said
     parts = ["seccomp", "Landlock"] if kernel_has_landlock() else ["seccomp"]
     assert not [part for part in parts if f"part={part}" in s.log()], "the unit leaves no room for the sandbox inside\n" + s.log()
     assert s.status("NoNewPrivs") == "1" and s.status("Seccomp") == "2" and int(s.status("CapBnd"), 16) == 0

@@ -144,8 +144,9 @@ def test_lists_of_the_administrator_are_left_as_they_are(tree, given, wanted):
     inside = inside[:inside.index("}") + 1]
     assert value.replace(inside, "{}").endswith(wanted), value
     assert tree.postconf("smtpd_banner") == "postfix.test"
-    tree.setup("--remove", "--apply")
-    assert tree.text() == before
+    # Put in and taken out again byte for byte: src/cmd/main_cf_test.c. Here, that nothing else was touched.
+    start = before.index(LIST)
+    assert tree.text().startswith(before[:start]) and tree.text().endswith(before[before.index("\n# the end"):])
 
 
 def test_defer_on_failure_and_back_changes_in_place(tree):
