@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -48,6 +49,7 @@ class Tree:
         with open(os.path.join(self.home, "master.cf"), "w") as f:
             f.write(services)
         self.config = site.write("postern.conf", "gate { host = \"gate.test\" }\n")
+        self.age()
         self.door = socket.socket()
         self.door.bind(("127.0.0.1", 0))
         self.door.listen(16)
@@ -60,6 +62,12 @@ class Tree:
     def write(self, text):
         with open(self.main_cf, "w", newline="") as f:
             f.write(text)
+        self.age()
+
+    def age(self):
+        """Postfix' programs wait for a second or two before they read a main.cf that is so new."""
+        an_hour_ago = time.time() - 3600
+        os.utime(self.main_cf, (an_hour_ago, an_hour_ago))
 
     def append(self, text):
         self.write(self.text() + text)
@@ -77,6 +85,7 @@ class Tree:
         done = subprocess.run(argv + (["--to", self.at] if to is True else []), env=self.env(), capture_output=True, text=True,
                               timeout=60)
         assert done.returncode == status, done.stdout + done.stderr
+        self.age()
         return done
 
     def backups(self):
