@@ -111,7 +111,6 @@ static void opens_sessions(void **state)
 /* --- what EHLO said, and manners --- */
 
 /* Long because it is one list of exchanges with one host. */
-/* Long because it is one table. */
 static void talk(void *arg)
 {
 	struct err err;
