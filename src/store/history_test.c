@@ -130,6 +130,35 @@ WAITS static void finding(void *arg)
 	store_close(s);
 }
 
+/* What changes again and again is found once, by what it says now, and stands where it began. */
+WAITS static void changing(void *arg)
+{
+	struct store *s = store_open(NULL, NULL, &failure);
+	struct history *h = history_open(s, month, 1000, &failure);
+
+	for (int i = 0; i < 3; i++) {
+		put(h, "R1", "a@x.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+		put(h, "R2", "a@x.test", "c@d.test", "192.0.2.2", VERDICT_ACCEPT, CAUSE_NONE);
+		expect(h, HISTORY_ADDRESS, "a@x.test", 9, "R2 R1");
+		put(h, "R2", "b@x.test", "c@d.test", "192.0.2.2", VERDICT_DEFER, CAUSE_QUOTA);
+		expect(h, HISTORY_ADDRESS, "a@x.test", 9, "R1");
+		expect(h, HISTORY_ADDRESS, "b@x.test", 9, "R2");
+		expect(h, HISTORY_FAILURES, "quota", 9, "R2");
+	}
+	/* In one batch: a newer one, and an older one that has grown a word. */
+	put(h, "R3", "new@x.test", "c@d.test", "192.0.2.3", VERDICT_ACCEPT, CAUSE_NONE);
+	put(h, "R1", "new@x.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	expect(h, HISTORY_ADDRESS, "new@x.test", 9, "R3 R1");
+	expect(h, HISTORY_ADDRESS, "c@d.test", 2, "R3 R2");
+	expect(h, HISTORY_ADDRESS, "@d.test", 9, "R3 R2 R1");
+	store_close(s);
+}
+
+static void test_changing(void **state)
+{
+	run(true, changing);
+}
+
 static void test_finding(void **state)
 {
 	run(true, finding);
@@ -289,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_finding),
+		cmocka_unit_test(test_changing),
 		cmocka_unit_test(test_retention_and_rows),
 		cmocka_unit_test(test_the_queue_is_bounded),
 		cmocka_unit_test(test_a_trail_grows_while_it_waits),

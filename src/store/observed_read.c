@@ -123,16 +123,16 @@ static int read_kind(struct reading *r, sqlite3 *handle)
 
 /* --- what speaks for the senders --- */
 
-static const char by_sender[] = "SELECT t.body FROM trail_word w JOIN trail t ON t.id=w.id"
-                                " WHERE w.word=? AND w.at >= ? ORDER BY w.at DESC, w.id DESC LIMIT ?";
-static const char count_sender[] = "SELECT count(*) FROM trail_word WHERE word=? AND at >= ?";
+static const char count_sender[] = "SELECT sum(length(ids)) / 8 FROM trail_posting WHERE word=? AND last >= ?";
 
 /* Most forged senders are seen once: the index alone tells that there is nothing else. */
-static int has_others(sqlite3_stmt *s, const struct observed_sender *sender, bool *has)
+static int has_others(sqlite3_stmt *s, struct str word, struct wall since, const struct observed_sender *sender, bool *has)
 {
 	int64_t own = 0;
-	int rc = sqlite3_step(s);
 
+	db_bind_text(s, 1, word);
+	sqlite3_bind_int64(s, 2, since.us);
+	int rc = sqlite3_step(s);
 	for (int k = 0; k < OBSERVED_KINDS; k++)
 		own += sender->n[k];
 	*has = rc == SQLITE_ROW && sqlite3_column_int64(s, 0) > own;
@@ -140,53 +140,43 @@ static int has_others(sqlite3_stmt *s, const struct observed_sender *sender, boo
 	return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static void learn(struct observed_sender *sender, struct str body)
-{
-	struct arena arena;
-	struct trail t;
-	struct err err;
+struct learning {
+	struct observed_sender *sender;
+	int left;
+};
 
-	arena_init(&arena, DECODED_MAX);
-	if (trail_decode(&arena, body, &t, &err))
-		observed_learn(sender, &t);
-	arena_done(&arena);
+static bool learn(void *arg, struct str body, const struct trail *t)
+{
+	struct learning *l = arg;
+
+	observed_learn(l->sender, t);
+	return --l->left > 0;
 }
 
-static int read_sender(struct reading *r, sqlite3_stmt *count, sqlite3_stmt *rows, struct observed_sender *sender)
+static int read_sender(struct reading *r, sqlite3 *handle, sqlite3_stmt *count, struct observed_sender *sender)
 {
+	struct learning l = {sender, LATER_MAX};
 	struct arena arena;
 	bool has = false;
 	int rc;
 
 	arena_init(&arena, 4096);
 	struct str word = arena_printf(&arena, "a%.*s", STR_ARG(sender->address));
-	db_bind_text(count, 1, word);
-	sqlite3_bind_int64(count, 2, r->o->since.us);
-	rc = has_others(count, sender, &has);
-	if (rc == SQLITE_OK && has) {
-		db_bind_text(rows, 1, word);
-		sqlite3_bind_int64(rows, 2, r->o->since.us);
-		sqlite3_bind_int(rows, 3, LATER_MAX);
-		while ((rc = sqlite3_step(rows)) == SQLITE_ROW)
-			learn(sender, db_column(rows, 0));
-		sqlite3_reset(rows);
-		rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
-	}
+	rc = has_others(count, word, r->o->since, sender, &has);
+	if (rc == SQLITE_OK && has)
+		rc = history_each(handle, word, r->o->since, learn, &l);
 	arena_done(&arena);
 	return rc;
 }
 
 static int read_senders(struct reading *r, sqlite3 *handle)
 {
-	sqlite3_stmt *count = NULL, *rows = NULL;
+	sqlite3_stmt *count = NULL;
 	int rc = sqlite3_prepare_v2(handle, count_sender, -1, &count, NULL);
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(handle, by_sender, -1, &rows, NULL);
 	for (int n = 0; rc == SQLITE_OK && n < SENDERS_AT_ONCE && r->i < r->o->n_senders; n++, r->i++)
-		rc = read_sender(r, count, rows, r->o->senders[r->i]);
+		rc = read_sender(r, handle, count, r->o->senders[r->i]);
 	sqlite3_finalize(count);
-	sqlite3_finalize(rows);
 	if (rc == SQLITE_OK && r->i == r->o->n_senders)
 		next_step(r);
 	return rc;

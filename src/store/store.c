@@ -182,6 +182,9 @@ static void batch_write(void *arg)
 	struct batch *b = arg;
 
 	b->is_written = db_transact(b->db, write_jobs, b, &b->was_reset, &b->err);
+	for (struct job *job = b->jobs; job && b->is_written; job = job->next)
+		if (job->written)
+			job->written(job);
 	batch_end(b);
 }
 

@@ -13,6 +13,8 @@ struct job {
 	struct job *next;
 	struct source *source;
 	int (*write)(sqlite3 *handle, struct job *job); /* in the pool; maybe twice: the file began anew */
+	/* In the pool, once it is written for good: lets go of what nobody needs any more, so that the loop thread need not. */
+	void (*written)(struct job *job);
 	void (*free)(struct job *job);
 };
 
