@@ -12,6 +12,7 @@
 #define LOOKUPS_MAX 10 /* 4.6.4 */
 #define VOIDS_MAX   2
 #define NAMES_MAX   10
+#define TRACE_LINE_MAX 4096
 #define DEPTH_MAX   (LOOKUPS_MAX + 1) /* each level costs a look-up, so this is never met */
 
 struct evaluation {
@@ -35,6 +36,12 @@ const char *spf_result_name(enum spf_result r)
 
 /* --- the trace, and what went wrong --- */
 
+static void indent(struct evaluation *e)
+{
+	for (unsigned i = 0; i < e->depth; i++)
+		buf_str(&e->trace, STR("  "));
+}
+
 __attribute__((format(printf, 2, 3)))
 static void trace(struct evaluation *e, const char *format, ...)
 {
@@ -42,13 +49,27 @@ static void trace(struct evaluation *e, const char *format, ...)
 
 	if (!e->query->wants_trace)
 		return;
-	for (unsigned i = 0; i < e->depth; i++)
-		buf_str(&e->trace, STR("  "));
+	indent(e);
 	buf_clear(&e->trace_line);
 	va_start(args, format);
 	buf_vprintf(&e->trace_line, format, args);
 	va_end(args);
 	buf_escaped(&e->trace, buf_view(&e->trace_line));
+	buf_char(&e->trace, '\n');
+}
+
+/* What trace(e, "%.*s: %.*s") writes, of which nearly all of a trace is made, without a format: up to a NUL, and not too long. */
+static void trace_says(struct evaluation *e, struct str what, struct str says)
+{
+	if (!e->query->wants_trace)
+		return;
+	says = str_slice(says, 0, str_find_char(says, '\0'));
+	indent(e);
+	if (what.n + 2 + says.n <= TRACE_LINE_MAX) {
+		buf_escaped(&e->trace, what);
+		buf_str(&e->trace, STR(": "));
+		buf_escaped(&e->trace, says);
+	}
 	buf_char(&e->trace, '\n');
 }
 
@@ -456,7 +477,7 @@ static void decided(struct evaluation *e, struct str mechanism, enum spf_result 
 	/* Of an include only the include itself decides, and it is noted when its turn comes. */
 	if (e->depth == 0)
 		e->answer->mechanism = arena_str(e->arena, mechanism);
-	trace(e, "%.*s: %s", STR_ARG(mechanism), spf_result_name(result));
+	trace_says(e, mechanism, str_from(spf_result_name(result)));
 }
 
 /* 4.6.2: left to right until one matches. */
@@ -470,7 +491,7 @@ WAITS static bool evaluate(struct evaluation *e, const struct spf_record *record
 		if (!match_term(e, &term, &match, err))
 			return false;
 		if (match == MATCH_NO) {
-			trace(e, "%.*s: does not match", STR_ARG(term.text));
+			trace_says(e, term.text, STR("does not match"));
 			continue;
 		}
 		*result = match == MATCH_TEMPERROR   ? SPF_TEMPERROR
@@ -541,7 +562,7 @@ WAITS static bool check_host(struct evaluation *e, struct str domain, enum spf_r
 	dns_answer_release(a);
 	if (*result != SPF_PASS)
 		return true;
-	trace(e, "%.*s: %.*s", STR_ARG(domain), STR_ARG(text));
+	trace_says(e, domain, text);
 	if (!spf_record_check(text, &record, &fault)) {
 		problem(e, "record of %.*s, byte %zu: %s (RFC 7208 4.6)", STR_ARG(domain), fault.at, fault.text);
 		*result = SPF_PERMERROR;
@@ -584,7 +605,7 @@ bool spf_check(struct resolver *r, const struct spf_query *query, struct arena *
 {
 	struct spf_answer answer = {0};
 	struct evaluation e = {.resolver = r, .query = query, .arena = arena, .answer = &answer, .trace = {.max = 65536},
-	                       .trace_line = {.max = 4096}};
+	                       .trace_line = {.max = TRACE_LINE_MAX}};
 
 	set_identity(&e);
 	bool ok = check_host(&e, answer.domain, &answer.result, err);

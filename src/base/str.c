@@ -5,6 +5,7 @@
 #include "base/random.h"
 
 #include <endian.h>
+#include <limits.h>
 
 bool str_eq(struct str a, struct str b)
 {
@@ -78,10 +79,15 @@ static size_t rarest(struct str words)
 		['d'] = 21, ['l'] = 20, ['c'] = 19, ['u'] = 18, ['m'] = 17, ['w'] = 16, ['f'] = 15, ['g'] = 14, ['y'] = 13, ['p'] = 12,
 		['b'] = 11, ['v'] = 10, ['k'] = 9,  ['x'] = 8,  ['q'] = 7,  ['j'] = 6,  ['z'] = 5,  ['.'] = 4};
 	size_t best = 0;
+	unsigned least = UINT_MAX;
 
-	for (size_t i = 1; i < words.n; i++)
-		if (commonness[(unsigned char)ascii_lower(words.p[i])] < commonness[(unsigned char)ascii_lower(words.p[best])])
+	for (size_t i = 0; i < words.n && least > 0; i++) {
+		unsigned common = commonness[(unsigned char)ascii_lower(words.p[i])];
+		if (common < least) {
+			least = common;
 			best = i;
+		}
+	}
 	return best;
 }
 
@@ -186,6 +192,11 @@ size_t str_utf8_next(struct str s)
 bool str_is_utf8(struct str s)
 {
 	while (s.n) {
+		uint64_t eight;
+		if (s.n >= sizeof eight && (memcpy(&eight, s.p, sizeof eight), (eight & 0x8080808080808080) == 0)) {
+			s = str_skip(s, sizeof eight);
+			continue;
+		}
 		size_t n = str_utf8_next(s);
 		if (n == 0)
 			return false;

@@ -192,8 +192,7 @@ static struct str find_tag(struct str text)
 			capitals += is_capital;
 			digits += is_digit;
 		}
-		bool is_whole = end == text.n || strchr(" ])(;:,.\n", text.p[end]);
-		if (end > i && capitals >= 1 && capitals <= 4 && digits >= 2 && digits <= 6 && is_whole)
+		if (capitals >= 1 && capitals <= 4 && digits >= 2 && digits <= 6 && (end == text.n || strchr(" ])(;:,.\n", text.p[end])))
 			return str_slice(text, i, end);
 		while (end < text.n && text.p[end] != ' ' && text.p[end] != '[' && text.p[end] != '(' && text.p[end] != '\n')
 			end++;

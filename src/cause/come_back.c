@@ -186,26 +186,20 @@ static uint32_t in_words(struct str text)
 	            {"in a minute", 60}, {"in one minute", 60}, {"in five minutes", 300}, {"in ten minutes", 600},
 	            {"after one hour", 3600}, {"after five minutes", 300}, {"in einer stunde", 3600}, {"dans une heure", 3600},
 	            {"wait an hour", 3600}, {"in fifteen minutes", 900}, {"in thirty minutes", 1800}, {"in two hours", 7200}};
-	bool has_unit = false, has_retry = false; /* one pass, because most replies have neither */
+	bool has_unit = false; /* behind a blank in all rows; one pass, because most replies have none */
 
-	static const bool is_first[256] = {['h'] = true, ['m'] = true, ['s'] = true, ['r'] = true,
-	                                   ['H'] = true, ['M'] = true, ['S'] = true, ['R'] = true};
-	for (size_t i = 0; i + 4 <= text.n; i++) {
-		if (!is_first[(unsigned char)text.p[i]])
-			continue;
-		char c = ascii_lower(text.p[i]);
-		struct str word = str_slice(text, i, i + 6);
-		if (c == 'r')
-			has_retry |= str_istarts(word, STR("retry"));
-		else if (c == 'h')
-			has_unit |= str_istarts(word, STR("hour")) || str_istarts(word, STR("heure"));
-		else
-			has_unit |= str_istarts(word, c == 'm' ? STR("minute") : STR("stunde"));
+	for (size_t i = 0; i + 5 <= text.n && !has_unit; i++) {
+		char c = text.p[i] == ' ' ? ascii_lower(text.p[i + 1]) : '\0';
+		struct str word = str_slice(text, i + 1, i + 7);
+		if (c == 'h')
+			has_unit = str_istarts(word, STR("hour")) || str_istarts(word, STR("heure"));
+		else if (c == 'm' || c == 's')
+			has_unit = str_istarts(word, c == 'm' ? STR("minute") : STR("stunde"));
 	}
 	for (size_t i = 0; has_unit && i < sizeof rows / sizeof *rows; i++)
 		if (str_ifind(text, str_from(rows[i].words)) < text.n)
 			return rows[i].seconds;
-	if (!has_retry)
+	if (str_ifind(text, STR("retry")) == text.n)
 		return 0;
 	static const char *const fields[] = {"retry-after", "retry_after", "retryafter"};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {

@@ -16,8 +16,8 @@ struct words {
 	uint8_t column[256];      /* of a byte; 0: occurs in no phrase */
 	unsigned columns;
 	uint32_t *to;             /* [node * 256 + byte], while phrases are added */
-	uint16_t *rows;           /* [node * columns + column], when built: half the cache that 32 bits take */
-	uint32_t *fail, *first;   /* by node; first output, 0: none */
+	uint16_t *rows;           /* [node * (columns + 1) + column], when built: half the cache that 32 bits take; last the first output */
+	uint32_t *fail, *first;   /* by node, while it is built; first output, 0: none */
 	uint32_t n, room;
 	struct output *outputs;
 	uint32_t n_outputs, outputs_room;
@@ -70,7 +70,7 @@ void words_free(struct words *w)
 
 bool words_has_room(const struct words *w, size_t bytes)
 {
-	return w->n + bytes < UINT16_MAX;
+	return w->n + bytes < UINT16_MAX && w->n_outputs < UINT16_MAX;
 }
 
 void words_add(struct words *w, struct str phrase, uint16_t number)
@@ -99,19 +99,17 @@ void words_add(struct words *w, struct str phrase, uint16_t number)
 static void rows_renumber(struct words *w, const uint16_t *rows, const uint32_t *order)
 {
 	uint16_t *number = mem_alloc(w->n * sizeof *number);
-	uint32_t *first = mem_alloc(w->n * sizeof *first);
+	uint16_t *to = w->rows = mem_alloc((size_t)w->n * (w->columns + 1) * sizeof *w->rows);
 
-	w->rows = mem_alloc((size_t)w->n * w->columns * sizeof *w->rows);
+	assert(w->n_outputs <= UINT16_MAX);
 	for (uint32_t i = 0; i < w->n; i++)
 		number[order[i]] = (uint16_t)i;
 	for (uint32_t i = 0; i < w->n; i++) {
-		first[i] = w->first[order[i]];
 		for (unsigned c = 0; c < w->columns; c++)
-			w->rows[(size_t)i * w->columns + c] = number[rows[(size_t)order[i] * w->columns + c]];
+			*to++ = number[rows[(size_t)order[i] * w->columns + c]];
+		*to++ = (uint16_t)w->first[order[i]];
 	}
 	free(number);
-	free(w->first);
-	w->first = first;
 }
 
 /* Breadth first: a node's suffix is shallower, so its row is complete when the node's is filled. */
@@ -156,16 +154,17 @@ void words_build(struct words *w)
 
 size_t words_scan(const struct words *w, struct str text, struct words_hit *hits, size_t max)
 {
-	uint32_t node = 0;
-	size_t n = 0;
+	const uint16_t *row = w->rows;
+	const struct output *outputs = w->outputs;
+	size_t n = 0, last = w->columns;
 
 	assert(text.n <= UINT16_MAX);
 	for (size_t i = 0; i < text.n; i++) {
-		node = w->rows[(size_t)node * w->columns + w->column[(unsigned char)text.p[i]]];
-		for (uint32_t o = w->first[node]; o; o = w->outputs[o].next) {
+		row = w->rows + row[w->column[(unsigned char)text.p[i]]] * (last + 1);
+		for (uint32_t o = row[last]; o; o = outputs[o].next) {
 			if (n == max)
 				return n;
-			hits[n++] = (struct words_hit){w->outputs[o].number, (uint16_t)(i + 1 - w->outputs[o].length), (uint16_t)(i + 1)};
+			hits[n++] = (struct words_hit){outputs[o].number, (uint16_t)(i + 1 - outputs[o].length), (uint16_t)(i + 1)};
 		}
 	}
 	return n;

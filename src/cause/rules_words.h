@@ -11,7 +11,7 @@
 struct words;
 struct words *words_new(void);
 void words_free(struct words *w);
-/* Whether phrases of so many bytes more still fit (65,534 nodes in all). */
+/* Whether phrases of so many bytes more still fit (65,534 nodes in all, and as many phrases). */
 bool words_has_room(const struct words *w, size_t bytes);
 /* The same phrase may carry several numbers. */
 void words_add(struct words *w, struct str phrase, uint16_t number);

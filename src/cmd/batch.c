@@ -18,11 +18,12 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
+#include "cmd/json_line.h"
 
 #define IN_FLIGHT  100
 #define LINE_MAX_  (16 << 20)
 #define ANSWER_MAX (4 << 20)
-#define DEPTH_MAX  32
+#define DEPTH_MAX  JSON_LINE_DEPTH_MAX
 #define BLOCK      (256 << 10) /* read at once; a pipe gives what it has */
 #define OUT_MAX    (2 * IN_FLIGHT * ANSWER_MAX)
 #define KEPT_MAX   (64 << 10)  /* of a slot's buffers between lines */
@@ -45,6 +46,7 @@ struct batch {
 	bool is_ended;
 	bool had_bad_line, has_no_reader;
 	struct buf partial;      /* a line that is not whole yet */
+	struct buf unescaped;    /* a string of the line that is parsed */
 	struct buf out;          /* answers in order, written at the end of the turn */
 	struct post flush;
 	bool is_flush_due;
@@ -96,18 +98,36 @@ static void json_give(void *p)
 		free(p);
 }
 
-static json_t *line_parse(struct slot *slot, json_error_t *why)
+static void chunk_begin(struct slot *slot)
 {
 	slot->json->used = 8; /* the bytes begin 8 behind a multiple of 16 */
 	chunk_parsing = slot->json;
-	json_t *line = json_loadb(slot->text.p, slot->text.n, JSON_ALLOW_NUL, why);
+}
+
+/* Nearly all lines are read in one pass. What is unusual or wrong is Jansson's, which recurses: not too deep. */
+static json_t *line_parse(struct batch *b, struct slot *slot, json_error_t *why)
+{
+	struct str text = buf_view(&slot->text);
+	bool is_bad = slot->is_too_long;
+	json_t *line = NULL;
+
+	if (!is_bad) {
+		chunk_begin(slot);
+		line = json_line_read(text, &b->unescaped);
+		is_bad = !line && batch_is_too_deep(text);
+	}
+	if (is_bad) {
+		snprintf(why->text, sizeof why->text, "line too long or nested too deep");
+	} else if (!line) {
+		chunk_begin(slot);
+		line = json_loadb(text.p, text.n, JSON_ALLOW_NUL, why);
+	}
 	chunk_parsing = NULL;
 	return line;
 }
 
 /* --- one line --- */
 
-/* Jansson recurses on nesting; what is too deep is refused before it sees it. */
 bool batch_is_too_deep(struct str text)
 {
 	const char *p = text.p;
@@ -158,12 +178,10 @@ WAITS static bool line_answer(struct batch *b, struct slot *slot)
 {
 	struct err err = {0};
 	json_error_t why;
-	bool is_bad = slot->is_too_long || batch_is_too_deep(buf_view(&slot->text));
-	AUTO(json) json_t *line = is_bad ? NULL : line_parse(slot, &why);
+	AUTO(json) json_t *line = line_parse(b, slot, &why);
 
 	if (!json_is_object(line)) {
-		error_print(NULL, is_bad ? "line too long or nested too deep" : line ? "a line must be one JSON object" : why.text,
-		            &slot->out);
+		error_print(NULL, line ? "a line must be one JSON object" : why.text, &slot->out);
 		return false;
 	}
 	id_print(line, &slot->out);
@@ -355,6 +373,7 @@ static struct batch *batch_new(void)
 		b->slots[i].json = &chunks[i];
 	}
 	buf_init(&b->partial, LINE_MAX_);
+	buf_init(&b->unescaped, LINE_MAX_);
 	buf_init(&b->out, OUT_MAX);
 	cond_init(&b->moved);
 	cond_init(&b->work);
@@ -370,6 +389,7 @@ static void batch_free(struct batch *b)
 		buf_done(&b->slots[i].out);
 	}
 	buf_done(&b->partial);
+	buf_done(&b->unescaped);
 	buf_done(&b->out);
 	json_set_alloc_funcs(malloc, free);
 	free(chunks);

@@ -30,6 +30,15 @@ static void member_text(struct buf *out, const char *name, struct str value)
 		buf_str(out, STR("null"));
 }
 
+static void number_or_null(struct buf *out, struct str name, unsigned value)
+{
+	buf_str(out, name);
+	if (value)
+		buf_int(out, value);
+	else
+		buf_str(out, STR("null"));
+}
+
 static struct str enhanced_text(const struct classification *c, char text[16])
 {
 	return c->enhanced.class ? enhanced_code_text(c->enhanced, text) : STR_NONE;
@@ -140,10 +149,7 @@ void explain_members(const struct explanation *e, struct buf *out)
 	const struct advice *a = cause_advice(c->cause);
 	char enhanced[16];
 
-	if (c->code)
-		buf_printf(out, "\"code\":%d", c->code);
-	else
-		buf_str(out, STR("\"code\":null"));
+	number_or_null(out, STR("\"code\":"), (unsigned)c->code);
 	member_text(out, "enhanced", enhanced_text(c, enhanced));
 	member_text(out, "cause", cause_name(c->cause));
 	buf_str(out, c->is_temporary ? STR(",\"temporary\":true") : STR(",\"temporary\":false"));
@@ -151,11 +157,12 @@ void explain_members(const struct explanation *e, struct buf *out)
 	buf_str(out, STR(",\"mine\":"));
 	buf_str(out, str_from(mine[cause_is_mine(c->owner, e->reader)]));
 	member_text(out, "because", c->because != CAUSE_NONE ? cause_name(c->because) : STR_NONE);
-	if (c->retry_after_s)
-		buf_printf(out, ",\"retry_after_s\":%u", c->retry_after_s);
-	else
-		buf_str(out, STR(",\"retry_after_s\":null"));
-	buf_printf(out, ",\"confidence\":%u.%02u", c->confidence / 100, c->confidence % 100);
+	number_or_null(out, STR(",\"retry_after_s\":"), c->retry_after_s);
+	buf_str(out, STR(",\"confidence\":"));
+	buf_int(out, c->confidence / 100);
+	buf_char(out, '.');
+	buf_char(out, (char)('0' + c->confidence / 10 % 10));
+	buf_char(out, (char)('0' + c->confidence % 10));
 	member_text(out, "rule", c->rule);
 	member_text(out, "means", str_from(a->means));
 	buf_str(out, STR(",\"do\":["));

@@ -33,7 +33,11 @@ static void answer_members(const struct spf_answer *a, struct buf *out)
 	text_or_null(out, "mechanism", a->mechanism);
 	text_or_null(out, "explanation", a->explanation);
 	text_or_null(out, "problem", a->problem);
-	buf_printf(out, ",\"lookups\":%u,\"void_lookups\":%u,\"trace\":", a->lookups, a->void_lookups);
+	buf_str(out, STR(",\"lookups\":"));
+	buf_int(out, a->lookups);
+	buf_str(out, STR(",\"void_lookups\":"));
+	buf_int(out, a->void_lookups);
+	buf_str(out, STR(",\"trace\":"));
 	json_lines(out, a->trace);
 }
 

@@ -38,12 +38,9 @@ static size_t cost(const struct dns_answer *a)
 	return sizeof(struct entry) + sizeof(*a) + a->arena.used;
 }
 
-static void drop(struct dns_cache *c, struct entry *e)
+/* An entry that the map does not hold any more. */
+static void entry_free(struct dns_cache *c, struct entry *e)
 {
-	char key[DNS_KEY_MAX];
-	struct entry *removed = map_remove(&c->entries, dns_key(e->answer->name, e->answer->type, key));
-
-	assert(removed == e);
 	link_remove(&e->link);
 	c->n--;
 	c->bytes -= cost(e->answer);
@@ -51,10 +48,20 @@ static void drop(struct dns_cache *c, struct entry *e)
 	free(e);
 }
 
+static void drop(struct dns_cache *c, struct entry *e)
+{
+	char key[DNS_KEY_MAX];
+	struct entry *removed = map_remove(&c->entries, dns_key(e->answer->name, e->answer->type, key));
+
+	assert(removed == e);
+	entry_free(c, e);
+}
+
 void dns_cache_done(struct dns_cache *c)
 {
-	dns_cache_flush(c, STR_NONE);
 	map_done(&c->entries);
+	list_each(it, &c->used)
+		entry_free(c, container_of(it, struct entry, link));
 }
 
 const struct dns_answer *dns_cache_get(struct dns_cache *c, struct str key, usec_t now)
@@ -74,13 +81,12 @@ const struct dns_answer *dns_cache_get(struct dns_cache *c, struct str key, usec
 
 void dns_cache_put(struct dns_cache *c, struct str key, const struct dns_answer *a)
 {
-	struct entry *e = map_get(&c->entries, key);
+	struct entry *e = mem_new(struct entry), *former;
 
-	if (e)
-		drop(c, e);
-	e = mem_new(struct entry);
 	e->answer = dns_answer_ref(a);
-	map_put(&c->entries, key, e);
+	former = map_put(&c->entries, key, e);
+	if (former)
+		entry_free(c, former);
 	list_push_front(&c->used, &e->link);
 	c->n++;
 	c->bytes += cost(a);

@@ -13,6 +13,11 @@
 /* Beyond this many questions at once new ones are answered TEMPORARY: memory stays bounded. */
 #define FLIGHTS_MAX 16384
 
+static struct {
+	struct metric *hits, *joins, *asked, *took;
+	struct metric *outcomes[DNS_BOGUS + 1];
+} metrics; /* of all resolvers; a batch opens one for each line */
+
 struct resolver {
 	const struct resolver_backend *backend;
 	void *self;
@@ -23,8 +28,6 @@ struct resolver {
 	usec_t timeout;
 	uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s, ttl_temporary_s;
 	bool is_closing;
-	struct metric *hits, *joins, *asked, *took;
-	struct metric *outcomes[DNS_BOGUS + 1];
 };
 
 static uint32_t seconds(usec_t d)
@@ -43,16 +46,18 @@ static void take_conf(struct resolver *r, const struct dns_conf *conf)
 	dns_cache_init(&r->cache, (size_t)conf->cache_max);
 }
 
-static void register_metrics(struct resolver *r)
+static void register_metrics(void)
 {
-	r->hits = metric_counter("postern_dns_lookups_total", "from", "cache", "Look-ups by what answered");
-	r->joins = metric_counter("postern_dns_lookups_total", "from", "flight", "Look-ups by what answered");
-	r->asked = metric_counter("postern_dns_lookups_total", "from", "query", "Look-ups by what answered");
-	r->took = metric_histogram("postern_dns_query_seconds", "Time of look-ups that the cache could not answer",
-	                           NULL);
+	if (metrics.hits)
+		return;
+	metrics.hits = metric_counter("postern_dns_lookups_total", "from", "cache", "Look-ups by what answered");
+	metrics.joins = metric_counter("postern_dns_lookups_total", "from", "flight", "Look-ups by what answered");
+	metrics.asked = metric_counter("postern_dns_lookups_total", "from", "query", "Look-ups by what answered");
+	metrics.took = metric_histogram("postern_dns_query_seconds", "Time of look-ups that the cache could not answer",
+	                                NULL);
 	for (int o = DNS_FOUND; o <= DNS_BOGUS; o++)
-		r->outcomes[o] = metric_counter("postern_dns_queries_total", "outcome",
-		                                dns_outcome_name((enum dns_outcome)o), "Queries by outcome");
+		metrics.outcomes[o] = metric_counter("postern_dns_queries_total", "outcome",
+		                                      dns_outcome_name((enum dns_outcome)o), "Queries by outcome");
 }
 
 struct resolver *resolver_new(const struct dns_conf *conf, const struct resolver_backend *backend,
@@ -72,7 +77,7 @@ struct resolver *resolver_new(const struct dns_conf *conf, const struct resolver
 	}
 	map_init(&r->flights);
 	group_init(&r->group, "dns");
-	register_metrics(r);
+	register_metrics();
 	return r;
 }
 
@@ -152,6 +157,16 @@ static struct flight *flight_new(struct resolver *r, struct str name, enum dns_t
 	return f;
 }
 
+static void keep(struct resolver *r, struct str key, struct dns_answer *a, usec_t begun)
+{
+	cap_ttl(r, a);
+	a->expires = rt_now() + a->ttl * USEC_S;
+	metric_inc(metrics.outcomes[a->outcome]);
+	metric_observe(metrics.took, rt_now() - begun);
+	if (!r->is_closing)
+		dns_cache_put(&r->cache, key, a);
+}
+
 void flight_land(struct flight *f)
 {
 	struct resolver *r = f->resolver;
@@ -159,15 +174,10 @@ void flight_land(struct flight *f)
 	char key[DNS_KEY_MAX];
 	struct str k = dns_key(a->name, a->type, key);
 
-	cap_ttl(r, a);
-	a->expires = rt_now() + a->ttl * USEC_S;
-	metric_inc(r->outcomes[a->outcome]);
-	metric_observe(r->took, rt_now() - f->begun);
 	map_remove(&r->flights, k);
 	r->n_flights--;
 	link_remove(&f->link);
-	if (!r->is_closing)
-		dns_cache_put(&r->cache, k, a);
+	keep(r, k, a, f->begun);
 	ticket_complete(f->ticket, a, free_answer);
 	ticket_unref(f->ticket);
 	free(f);
@@ -220,14 +230,29 @@ static struct ticket *ask(struct resolver *r, struct str key, struct str name, e
 	struct ticket *t;
 
 	if (f) {
-		metric_inc(r->joins);
+		metric_inc(metrics.joins);
 		return ticket_ref(f->ticket);
 	}
-	metric_inc(r->asked);
+	metric_inc(metrics.asked);
 	f = flight_new(r, name, type);
 	t = ticket_ref(f->ticket);
 	r->backend->ask(r->self, f);
 	return t;
+}
+
+/* What the back end can say at once; NULL: nothing. */
+static const struct dns_answer *answer_at_once(struct resolver *r, struct str key, struct str name, enum dns_type type)
+{
+	if (!r->backend->answer)
+		return NULL;
+	struct dns_answer *a = dns_answer_new(name, type);
+	if (!r->backend->answer(r->self, a)) {
+		dns_answer_release(a);
+		return NULL;
+	}
+	metric_inc(metrics.asked);
+	keep(r, key, a, rt_now());
+	return a;
 }
 
 static WAITS bool wait_for(struct ticket *t, struct str name, enum dns_type type, const struct dns_answer **out,
@@ -258,12 +283,17 @@ bool dns_lookup(struct resolver *r, struct str name, enum dns_type type, const s
 	key = dns_key(asked, type, key_space);
 	const struct dns_answer *cached = dns_cache_get(&r->cache, key, rt_now());
 	if (cached) {
-		metric_inc(r->hits);
+		metric_inc(metrics.hits);
 		*out = cached;
 		return true;
 	}
 	if (r->is_closing || r->n_flights >= FLIGHTS_MAX) {
 		*out = own_answer(asked, type, DNS_TEMPORARY, "too many look-ups under way");
+		return true;
+	}
+	const struct dns_answer *at_once = answer_at_once(r, key, asked, type);
+	if (at_once) {
+		*out = at_once;
 		return true;
 	}
 	/* From here on the resolver may be closed while we wait: only the ticket is ours. */

@@ -21,6 +21,8 @@ struct flight {
 };
 
 struct resolver_backend {
+	/* NULL where each answer takes its time. Fills the answer without a flight; false: it is thrown away, and `ask` follows. */
+	bool (*answer)(void *self, struct dns_answer *a);
 	void (*ask)(void *self, struct flight *f);
 	/* Its fibers have ended; afterwards the resolver lands what is left. */
 	void (*close)(void *self);

@@ -329,7 +329,7 @@ static void close_unbound(void *self)
 
 struct resolver *resolver_open(const struct dns_conf *conf, struct err *err)
 {
-	static const struct resolver_backend backend = {ask, close_unbound};
+	static const struct resolver_backend backend = {.ask = ask, .close = close_unbound};
 	struct ub_ctx *ctx;
 	struct unbound *u;
 

@@ -134,12 +134,30 @@ bool enhanced_code_parse(struct str s, struct enhanced_code *out, size_t *used)
 	return true;
 }
 
+static size_t number_put(uint16_t number, char *out)
+{
+	char backwards[5];
+	size_t n = 0;
+
+	do
+		backwards[n++] = (char)('0' + number % 10);
+	while (number /= 10);
+	for (size_t i = 0; i < n; i++)
+		out[i] = backwards[n - 1 - i];
+	return n;
+}
+
+/* 255.65535.65535 fits. By hand: once for each reply that is explained, and sprintf is slow. */
 struct str enhanced_code_text(struct enhanced_code c, char out[16])
 {
-	int n = snprintf(out, 16, "%u.%u.%u", c.class, c.subject, c.detail);
+	size_t n = number_put(c.class, out);
 
-	assert(n > 0 && n < 16);
-	return (struct str){out, (size_t)n};
+	out[n++] = '.';
+	n += number_put(c.subject, out + n);
+	out[n++] = '.';
+	n += number_put(c.detail, out + n);
+	out[n] = '\0';
+	return (struct str){out, n};
 }
 
 /* Escaped as buf_escaped does, but '\' stays single where no escape was needed: our texts quote local
