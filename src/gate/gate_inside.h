@@ -2,6 +2,7 @@
 /* What the parts of the gate share and nobody else sees. */
 #pragma once
 
+#include "base/bucket.h"
 #include "gate/evidence_memo.h"
 #include "gate/gate.h"
 #include "gate/gate_metrics.h"
@@ -18,6 +19,7 @@ struct gate {
 	struct client_limits *clients;
 	struct heard *heard;
 	struct evidence_memo *memo;
+	struct bucket iprev;         /* reverse names that may be asked for */
 	struct gate_metrics metrics;
 	struct list sessions;
 	size_t n_sessions, n_transactions;

@@ -6,10 +6,13 @@
 #include "gate/sender_check.h"
 
 #include "auth/spf_check.h"
+#include "base/bucket.h"
 #include "dns/dns.h"
 
 /* The message waits in the client while these are asked; what takes longer is no evidence. */
 #define EVIDENCE_TIME (5 * USEC_S)
+/* Reverse names asked for: 100 a second, after a quiet time 500 at once. */
+#define IPREV_RATE ((struct bucket_rate){.per_hour = 360000, .burst = 500})
 
 static enum evidence_spf evidence_of(enum spf_result result)
 {
@@ -162,8 +165,7 @@ static void evidence_keep(struct sender_check *c)
 {
 	bool has_trouble = c->evidence.spf == EVIDENCE_SPF_TEMPERROR || c->evidence.iprev == EVIDENCE_IPREV_TEMPERROR;
 	bool is_asked = c->set->conf->spf != GATE_SPF_OFF && !c->address->literal.family;
-	bool is_whole = !is_asked || (c->evidence.spf != EVIDENCE_SPF_UNKNOWN && c->evidence.iprev != EVIDENCE_IPREV_UNKNOWN);
-	if (has_trouble || !is_whole || !c->is_mx_known)
+	if (has_trouble || (is_asked && c->evidence.spf == EVIDENCE_SPF_UNKNOWN) || !c->is_mx_known)
 		return;
 	evidence_memo_put(c->gate->memo, &(struct memo){
 		.print = print_of(c),
@@ -175,6 +177,15 @@ static void evidence_keep(struct sender_check *c)
 	});
 }
 
+/* In a storm every client is new, and its name decides nothing: then the processors are for those who mean it. */
+static bool is_iprev_due(struct sender_check *c)
+{
+	if (bucket_take(&c->gate->iprev, IPREV_RATE, rt_now()))
+		return true;
+	note_known(c, "iprev", "not asked", CAUSE_NONE, STR_NONE, "too many new clients at once");
+	return false;
+}
+
 void evidence_fill(struct sender_check *c)
 {
 	struct group children;
@@ -184,7 +195,8 @@ void evidence_fill(struct sender_check *c)
 	ask_own_mx(c); /* its answers are in the cache since MAIL */
 	group_init(&children, "evidence");
 	if (c->set->conf->spf != GATE_SPF_OFF) {
-		group_go(&children, "iprev", ask_iprev, c, &err);
+		if (is_iprev_due(c))
+			group_go(&children, "iprev", ask_iprev, c, &err);
 		ask_spf(c);
 	}
 	group_wait(&children, &err);
