@@ -32,6 +32,7 @@ struct gate_conf {
 	int64_t least_rate;                  /* bytes a second while data flows, over a minute: 100 */
 	usec_t drain;                        /* 30 s */
 	enum gate_spf spf;
+	bool is_own_spf; /* it counts for senders of our own domains too */
 	bool is_pipelining_checked;          /* talking before the banner ends the session */
 };
 extern const struct conf_row gate_conf_rows[];

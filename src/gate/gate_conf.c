@@ -55,6 +55,9 @@ const struct conf_row gate_conf_rows[] = {
 	{"spf", CONF_CHOICE, FIELD(spf), "refuse", 0, 0, "off|evidence|refuse",
 	 "The sender domain's SPF record: refuse what fails it (verify's mode permitting) without asking anybody; "
 	 "evidence: only let a pass vouch for the client."},
+	{"own_spf", CONF_BOOL, FIELD(is_own_spf), "no", 0, 0, NULL,
+	 "Count the SPF record of our own domains as well: mail from outside in a name of ours is refused when it fails. Only where "
+	 "the record names every server that our users send through, mailing lists and forwarders among them."},
 	{"check_early_talk", CONF_BOOL, FIELD(is_pipelining_checked), "yes", 0, 0, NULL,
 	 "End the session of a client that talks before our banner."},
 	CONF_ROWS_END,

@@ -346,12 +346,15 @@ static bool judge_forged(struct sender_check *c)
 
 bool sender_start(struct sender_check *c)
 {
+	bool is_own = is_own_domain(c);
 	c->skip = skip_reason(c);
-	if (c->skip != SKIP_NONE || is_own_domain(c))
+	if (c->skip != SKIP_NONE || (is_own && !c->set->conf->is_own_spf))
 		return true;
 	evidence_fill(c);
 	if (sender_fails_spf(c)) /* not one packet to its mail server */
 		return judge_forged(c);
+	if (is_own)
+		return true;
 	c->ticket = verify_start(c->set->deps.verify, c->address, &c->evidence);
 	return true;
 }

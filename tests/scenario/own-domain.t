@@ -11,3 +11,13 @@ route here.example
 send bob@here.example joe@here.example => dot 250*
 send nobody@here.example joe@here.example => dot 550 5.1.7 *
 expect metric postern_verify_sessions_total 0
+# The record of our own domain counts where the operator says that it is complete, and not before.
+dns here.example TXT v=spf1 ip4:192.0.2.50 -all
+restart
+send bob@here.example joe@here.example => dot 250*
+set gate.own_spf yes
+restart
+send bob@here.example joe@here.example => dot 550 5.7.23 <bob@here.example>: SPF *
+send bob@here.example joe@here.example from 192.0.2.50 => dot 250*
+send nobody@here.example joe@here.example from 192.0.2.50 => dot 550 5.1.7 *
+expect metric postern_verify_sessions_total 0
