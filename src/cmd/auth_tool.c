@@ -188,6 +188,7 @@ bool auth_tool_signer(struct auth_tool *t, const json_t *line, struct arena *are
 		return err_perm(err, CAUSE_PROTOCOL, "canonicalization: relaxed/relaxed, relaxed/simple, simple/relaxed or simple/simple");
 	if (when.n > 0 && !time_parse(when, now))
 		return err_perm(err, CAUSE_PROTOCOL, "timestamp: seconds since 1970 are needed");
+	t->failed = EXIT_NO_INPUT;
 	out->key = key_read(key, arena, err);
 	return out->key != NULL;
 }

@@ -185,6 +185,10 @@ def test_missing_input_is_66(tmp_path):
     assert run("verify", "a@example.org", "--dns", str(tmp_path / "none.json"))[0] == 66
     assert run("spool", "inspect", str(tmp_path / "none"))[0] == 66
     assert run("spool", "check", str(tmp_path / "none"))[0] == 66
+    mail, no_key = tmp_path / "mail.eml", tmp_path / "none.pem"
+    mail.write_bytes(b"From: a@example.org\r\n\r\nhello\r\n")
+    status, _, err = run("dkim", "sign", "--domain", "example.org", "--selector", "s1", "--key", str(no_key), str(mail))
+    assert status == 66 and "none.pem" in err
 
 
 def test_no_daemon_is_75(world):
