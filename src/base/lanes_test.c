@@ -8,7 +8,7 @@
 static void test_bits(void **state)
 {
 	for (uint64_t bits = 0; bits < 1 << 16; bits++) {
-		vector16 v;
+		vector16 v = {0};
 		for (int i = 0; i < 16; i++)
 			v[i] = bits >> i & 1 ? 0xff : 0;
 		assert_int_equal(vector16_bits(v), bits);
