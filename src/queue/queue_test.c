@@ -672,6 +672,32 @@ static void into_maildir(struct world *w)
 	assert_int_equal(system(path), 0);
 }
 
+static WAITS void submit_one(void *arg)
+{
+	submit(arg, "s@sender.example", "joe@maildir.example");
+}
+
+/* A session that is started for a message, and finds that another one has taken it, is free for the next: no message
+ * waits until it goes. */
+static void into_maildir_together(struct world *w)
+{
+	struct err err;
+	uint64_t submitted = 0;
+	for (int round = 0; round < 200; round++) {
+		struct group senders;
+		group_init(&senders, "senders");
+		for (uint64_t n = 1 + random_below(8); n > 0; n--, submitted++) {
+			assert_true(group_go(&senders, "sender", submit_one, w, &err));
+			if (random_below(3) == 0)
+				assert_true(rt_yield(&err));
+		}
+		assert_true(group_wait(&senders, &err));
+		group_done(&senders);
+		pass(100 * USEC_MS); /* much less than session_idle */
+		assert_int_equal(stats(w).delivered, submitted);
+	}
+}
+
 static void tells_of_success(struct world *w)
 {
 	server_start(&w->a, &w->servers);
@@ -883,7 +909,7 @@ static const struct scene scenes[] = {
 	{"dead_site", dead_site}, {"shut_door", shut_door}, {"expires_at_dead_site", expires_at_dead_site}, {"recovers_in_doubt", recovers_in_doubt}, {"takes_few_sessions", takes_few_sessions}, {"lost_behind_dot", lost_behind_dot},
 	{"reused_session_is_gone", reused_session_is_gone}, {"tls_is_broken", tls_is_broken}, {"told_421", told_421},
 	{"too_many_recipients", too_many_recipients}, {"leads_nowhere", leads_nowhere}, {"several_sites", several_sites},
-	{"into_maildir", into_maildir}, {"tells_of_success", tells_of_success}, {"operates", operates},
+	{"into_maildir", into_maildir}, {"into_maildir_together", into_maildir_together}, {"tells_of_success", tells_of_success}, {"operates", operates},
 	{"removes_what_is_under_way", removes_what_is_under_way}, {"recovers", recovers}, {"drains", drains},
 	{"reconfigures", reconfigures}, {"no_room_for_report", no_room_for_report},
 };

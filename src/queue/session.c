@@ -203,6 +203,8 @@ static WAITS bool wait_for_work(struct session *x)
 	struct site *s = x->site;
 	struct deadline d;
 	struct err err;
+	/* The job that it came for may have been taken by another: then nobody needs to wait for it to connect. */
+	no_longer_connecting(x);
 	if (!has_reason_to_stay(x))
 		return false;
 	list_push_back(&s->idle, &x->idle);

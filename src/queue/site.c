@@ -122,6 +122,7 @@ static void wake_idle(struct site *s)
 {
 	struct session *x = container_of(list_pop_front(&s->idle), struct session, idle);
 	link_remove(&x->idle_all);
+	assert(!x->is_connecting);
 	x->is_connecting = true;
 	s->connecting++;
 	cond_signal(&x->work);
