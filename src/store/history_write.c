@@ -16,6 +16,8 @@ const char history_schema[] =
 	"CREATE INDEX IF NOT EXISTS trail_at ON trail(at);"
 	"CREATE TABLE IF NOT EXISTS trail_word(word TEXT NOT NULL, at INTEGER NOT NULL, id INTEGER NOT NULL,"
 	" PRIMARY KEY(word, at, id)) WITHOUT ROWID;"
+	"DROP INDEX IF EXISTS trail_word_id;" /* this and those words are of an earlier form */
+	"DELETE FROM trail_word WHERE (word >= 'a' AND word < 'b') OR (word >= 'i' AND word < 'j');"
 	"CREATE TABLE IF NOT EXISTS trail_posting(word TEXT NOT NULL, last INTEGER NOT NULL, ids BLOB NOT NULL,"
 	" PRIMARY KEY(word, last)) WITHOUT ROWID;";
 
