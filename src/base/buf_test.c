@@ -107,6 +107,29 @@ static void escapes(void **state)
 	}
 }
 
+/* Wherever the byte stands that does not stand for itself: plain text is passed over in eights. */
+static void escapes_at_each_place(void **state)
+{
+	static const struct {
+		char byte;
+		const char *json;
+	} rows[] = {{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {0x1f, "\\u001f"}, {0x7f, "\\u007f"}, {'\0', "\\u0000"},
+	            {'\xff', "\xEF\xBF\xBD"}, {'!', "!"}, {'~', "~"}, {' ', " "}};
+	auto_buf struct buf b = {.max = 100};
+	char in[20], want[40];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		for (size_t at = 0; at < sizeof in; at++) {
+			memset(in, ' ', sizeof in);
+			in[at] = rows[i].byte;
+			snprintf(want, sizeof want, "\"%*s%s%*s\"", (int)at, "", rows[i].json, (int)(sizeof in - at - 1), "");
+			buf_clear(&b);
+			buf_json(&b, (struct str){in, sizeof in});
+			assert_str(buf_view(&b), want);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +139,7 @@ int main(void)
 		cmocka_unit_test(writes_numbers),
 		cmocka_unit_test(drops_and_shrinks),
 		cmocka_unit_test(escapes),
+		cmocka_unit_test(escapes_at_each_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,15 @@ static void knows_utf8(void **state)
 		assert_int_equal(str_utf8_next(str_from(rows[i].text)), rows[i].n);
 	assert_true(str_is_utf8(STR("gr\xC3\xBC\xC3\x9F")));
 	assert_false(str_is_utf8(STR("gr\xFC\xDF")));
+	for (size_t at = 0; at < 20; at++) { /* text is passed over in eights */
+		char text[22];
+		memset(text, 'a', sizeof text);
+		text[at] = '\xC3';
+		assert_false(str_is_utf8((struct str){text, sizeof text}));
+		text[at + 1] = '\xBC';
+		assert_true(str_is_utf8((struct str){text, sizeof text}));
+		assert_false(str_is_utf8((struct str){text, at + 1}));
+	}
 }
 
 static void hashes(void **state)

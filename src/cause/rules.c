@@ -106,8 +106,9 @@ static uint32_t best_by_words(const struct rules *r, const struct rule_question 
 
 const struct rule *rules_match(const struct rules *r, const struct rule_question *q)
 {
-	struct found f = {.n = 0, .seen = {0}};
+	struct found f; /* the hits are as many as were found, and need no zeros */
 
+	memset(f.seen, 0, sizeof f.seen);
 	f.n = words_scan(r->words, str_slice(q->plain, 0, UINT16_MAX), f.hits, HITS_MAX);
 	for (size_t i = 0; i < f.n; i++)
 		f.seen[f.hits[i].number / 64] |= (uint64_t)1 << (f.hits[i].number % 64);

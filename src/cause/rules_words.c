@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define LINE 32 /* numbers of 16 bits in a line of the cache */
+
 /* A node's outputs and those of its suffixes: a list through `next`. */
 struct output {
 	uint16_t number, length;
@@ -16,7 +18,8 @@ struct words {
 	uint8_t column[256];      /* of a byte; 0: occurs in no phrase */
 	unsigned columns;
 	uint32_t *to;             /* [node * 256 + byte], while phrases are added */
-	uint16_t *rows;           /* [node * (columns + 1) + column], when built: half the cache that 32 bits take; last the first output */
+	uint16_t *rows;           /* [node * stride], when built: first output, then the next node by column */
+	size_t stride;            /* whole lines of the cache */
 	uint32_t *fail, *first;   /* by node, while it is built; first output, 0: none */
 	uint32_t n, room;
 	struct output *outputs;
@@ -49,8 +52,12 @@ static uint32_t output_new(struct words *w, uint16_t number, uint16_t length, ui
 
 struct words *words_new(void)
 {
+	/* A node's first line of the cache holds what nearly all texts are made of. */
+	static const char common[] = " etaoinsrhldcumfpgwybvkxqjz";
 	struct words *w = mem_alloc(sizeof *w);
 	w->columns = 1;
+	for (const char *c = common; *c; c++)
+		w->column[(unsigned char)*c] = (uint8_t)w->columns++;
 	node_new(w);
 	output_new(w, 0, 0, 0);
 	return w;
@@ -99,15 +106,17 @@ void words_add(struct words *w, struct str phrase, uint16_t number)
 static void rows_renumber(struct words *w, const uint16_t *rows, const uint32_t *order)
 {
 	uint16_t *number = mem_alloc(w->n * sizeof *number);
-	uint16_t *to = w->rows = mem_alloc((size_t)w->n * (w->columns + 1) * sizeof *w->rows);
 
-	assert(w->n_outputs <= UINT16_MAX);
+	w->stride = (1 + w->columns + LINE - 1) / LINE * LINE;
+	w->rows = aligned_alloc(LINE * sizeof *w->rows, w->n * w->stride * sizeof *w->rows);
+	assert(w->rows && w->n_outputs <= UINT16_MAX);
 	for (uint32_t i = 0; i < w->n; i++)
 		number[order[i]] = (uint16_t)i;
 	for (uint32_t i = 0; i < w->n; i++) {
+		uint16_t *row = w->rows + i * w->stride;
+		row[0] = (uint16_t)w->first[order[i]];
 		for (unsigned c = 0; c < w->columns; c++)
-			*to++ = number[rows[(size_t)order[i] * w->columns + c]];
-		*to++ = (uint16_t)w->first[order[i]];
+			row[1 + c] = number[rows[(size_t)order[i] * w->columns + c]];
 	}
 	free(number);
 }
@@ -156,12 +165,12 @@ size_t words_scan(const struct words *w, struct str text, struct words_hit *hits
 {
 	const uint16_t *row = w->rows;
 	const struct output *outputs = w->outputs;
-	size_t n = 0, last = w->columns;
+	size_t n = 0;
 
 	assert(text.n <= UINT16_MAX);
 	for (size_t i = 0; i < text.n; i++) {
-		row = w->rows + row[w->column[(unsigned char)text.p[i]]] * (last + 1);
-		for (uint32_t o = row[last]; o; o = outputs[o].next) {
+		row = w->rows + row[1 + w->column[(unsigned char)text.p[i]]] * w->stride;
+		for (uint32_t o = row[0]; o; o = outputs[o].next) {
 			if (n == max)
 				return n;
 			hits[n++] = (struct words_hit){outputs[o].number, (uint16_t)(i + 1 - outputs[o].length), (uint16_t)(i + 1)};

@@ -220,7 +220,8 @@ static bool explain_line(void *arg, const json_t *line, struct buf *out, struct 
 	arena_init(&arena, MESSAGE_ARENA);
 	if (json_is_string(json_object_get(line, "text"))) {
 		struct explanation *e = arena_new(&arena, struct explanation);
-		cause_stage_parse(stage_name, &stage);
+		if (stage_name.n > 0)
+			cause_stage_parse(stage_name, &stage);
 		classify_text(x, &arena, text, stage, batch_text(line, "mx"), e);
 		explain_members(e, out);
 		return true;

@@ -298,13 +298,29 @@ static bool read_postern(struct str s, struct explain_input *in)
 	return true;
 }
 
+/* Each line of a log that is read here has one of these. Most replies have none, and are spared two dozen searches. */
+static bool may_be_logged(struct str s)
+{
+	static const bool is_mark[256] = {['='] = true, ['"'] = true, ['*'] = true, ['\''] = true, ['/'] = true};
+
+	for (size_t i = 0; i < s.n; i++)
+		if (is_mark[(unsigned char)s.p[i]])
+			return true;
+	return has(s, "reject: ") || has(s, ",<,");
+}
+
+static bool read_log(struct str s, struct explain_input *in)
+{
+	return may_be_logged(s) && (read_postern(s, in) || read_opensmtpd(s, in) || read_exchange(s, in) || read_postfix(s, in) ||
+	                            read_exim(s, in) || read_sendmail(s, in));
+}
+
 void explain_input_read(struct str text, struct explain_input *out)
 {
 	struct str s = str_trim(text);
 
 	*out = (struct explain_input){.reply = s};
-	if (read_postern(s, out) || read_opensmtpd(s, out) || read_exchange(s, out) || read_postfix(s, out) || read_exim(s, out) ||
-	    read_sendmail(s, out)) {
+	if (read_log(s, out)) {
 		out->when = time_of(s);
 		out->reply = str_trim(out->reply);
 		if (out->reply.n == 0)

@@ -18,21 +18,20 @@ const char *explain_careful_words(const struct explanation *e)
 	return NULL;
 }
 
+#define MEMBER(name) STR(",\"" name "\":")
 
-static void member_text(struct buf *out, const char *name, struct str value)
+static void member_text(struct buf *out, struct str member, struct str value)
 {
-	buf_str(out, STR(",\""));
-	buf_str(out, str_from(name));
-	buf_str(out, STR("\":"));
+	buf_str(out, member);
 	if (value.n)
 		buf_json(out, value);
 	else
 		buf_str(out, STR("null"));
 }
 
-static void number_or_null(struct buf *out, struct str name, unsigned value)
+static void number_or_null(struct buf *out, struct str member, unsigned value)
 {
-	buf_str(out, name);
+	buf_str(out, member);
 	if (value)
 		buf_int(out, value);
 	else
@@ -134,9 +133,9 @@ static void checks_json(const struct explanation *e, struct buf *out)
 	for (size_t i = 0; i < e->checks->n; i++) {
 		const struct explain_check *k = &e->checks->check[i];
 		buf_printf(out, "%s{\"id\":\"%s\",\"state\":\"%s\"", i > 0 ? "," : "", check_id_name(k->id), check_state_name(k->state));
-		member_text(out, "subject", k->subject);
-		member_text(out, "text", k->text);
-		member_text(out, "fix", k->fix);
+		member_text(out, MEMBER("subject"), k->subject);
+		member_text(out, MEMBER("text"), k->text);
+		member_text(out, MEMBER("fix"), k->fix);
 		buf_char(out, '}');
 	}
 	buf_char(out, ']');
@@ -150,21 +149,21 @@ void explain_members(const struct explanation *e, struct buf *out)
 	char enhanced[16];
 
 	number_or_null(out, STR("\"code\":"), (unsigned)c->code);
-	member_text(out, "enhanced", enhanced_text(c, enhanced));
-	member_text(out, "cause", cause_name(c->cause));
+	member_text(out, MEMBER("enhanced"), enhanced_text(c, enhanced));
+	member_text(out, MEMBER("cause"), cause_name(c->cause));
 	buf_str(out, c->is_temporary ? STR(",\"temporary\":true") : STR(",\"temporary\":false"));
-	member_text(out, "owner", cause_owner_name(c->owner));
+	member_text(out, MEMBER("owner"), cause_owner_name(c->owner));
 	buf_str(out, STR(",\"mine\":"));
 	buf_str(out, str_from(mine[cause_is_mine(c->owner, e->reader)]));
-	member_text(out, "because", c->because != CAUSE_NONE ? cause_name(c->because) : STR_NONE);
-	number_or_null(out, STR(",\"retry_after_s\":"), c->retry_after_s);
-	buf_str(out, STR(",\"confidence\":"));
+	member_text(out, MEMBER("because"), c->because != CAUSE_NONE ? cause_name(c->because) : STR_NONE);
+	number_or_null(out, MEMBER("retry_after_s"), c->retry_after_s);
+	buf_str(out, MEMBER("confidence"));
 	buf_int(out, c->confidence / 100);
 	buf_char(out, '.');
 	buf_char(out, (char)('0' + c->confidence / 10 % 10));
 	buf_char(out, (char)('0' + c->confidence % 10));
-	member_text(out, "rule", c->rule);
-	member_text(out, "means", str_from(a->means));
+	member_text(out, MEMBER("rule"), c->rule);
+	member_text(out, MEMBER("means"), str_from(a->means));
 	buf_str(out, STR(",\"do\":["));
 	const char *careful = explain_careful_words(e);
 	if (careful) {
@@ -174,11 +173,11 @@ void explain_members(const struct explanation *e, struct buf *out)
 	steps_json(e, out);
 	buf_char(out, ']');
 	checks_json(e, out);
-	member_text(out, "stage", c->stage == CAUSE_AT_UNKNOWN ? STR_NONE : cause_stage_name(c->stage));
-	member_text(out, "link", c->link);
-	member_text(out, "ip", c->ip);
-	member_text(out, "host", c->host.n ? c->host : e->from.host);
-	member_text(out, "tag", c->tag);
+	member_text(out, MEMBER("stage"), c->stage == CAUSE_AT_UNKNOWN ? STR_NONE : cause_stage_name(c->stage));
+	member_text(out, MEMBER("link"), c->link);
+	member_text(out, MEMBER("ip"), c->ip);
+	member_text(out, MEMBER("host"), c->host.n ? c->host : e->from.host);
+	member_text(out, MEMBER("tag"), c->tag);
 }
 
 const char *explain_owner_words(enum cause_owner owner)
@@ -338,19 +337,19 @@ void explain_list_json(struct buf *out)
 		const struct cause *c = cause_get((enum cause_id)id);
 		const struct advice *a = cause_advice(c->id);
 		buf_printf(out, "%s{\"id\":\"%s\"", id > 1 ? "," : "", c->name);
-		member_text(out, "meaning", str_from(c->meaning));
-		member_text(out, "owner", cause_owner_name(c->owner));
-		member_text(out, "scope", str_from(c->scope));
+		member_text(out, MEMBER("meaning"), str_from(c->meaning));
+		member_text(out, MEMBER("owner"), cause_owner_name(c->owner));
+		member_text(out, MEMBER("scope"), str_from(c->scope));
 		buf_printf(out, ",\"temporary\":%s,\"wait_s\":%lld", c->is_usually_temporary ? "true" : "false", (long long)(c->wait / USEC_S));
-		member_text(out, "means", str_from(a->means));
+		member_text(out, MEMBER("means"), str_from(a->means));
 		buf_str(out, STR(",\"do\":["));
 		for (size_t i = 0; i < ADVICE_STEPS && a->steps[i]; i++) {
 			buf_str(out, i > 0 ? STR(",") : STR_NONE);
 			buf_json(out, str_from(a->steps[i]));
 		}
 		buf_char(out, ']');
-		member_text(out, "sources", str_from(a->sources));
-		member_text(out, "reviewed", str_from(a->reviewed));
+		member_text(out, MEMBER("sources"), str_from(a->sources));
+		member_text(out, MEMBER("reviewed"), str_from(a->reviewed));
 		buf_char(out, '}');
 	}
 	buf_str(out, STR("]}\n"));

@@ -14,11 +14,11 @@ struct checking {
 	int status;
 };
 
-static void text_or_null(struct buf *out, const char *key, struct str value)
+#define MEMBER(name) STR(",\"" name "\":")
+
+static void text_or_null(struct buf *out, struct str member, struct str value)
 {
-	buf_str(out, STR(",\""));
-	buf_str(out, str_from(key));
-	buf_str(out, STR("\":"));
+	buf_str(out, member);
 	if (value.n > 0)
 		buf_json(out, value);
 	else
@@ -30,14 +30,14 @@ static void answer_members(const struct spf_answer *a, struct buf *out)
 	buf_str(out, STR("\"result\":\""));
 	buf_str(out, str_from(spf_result_name(a->result)));
 	buf_char(out, '"');
-	text_or_null(out, "mechanism", a->mechanism);
-	text_or_null(out, "explanation", a->explanation);
-	text_or_null(out, "problem", a->problem);
-	buf_str(out, STR(",\"lookups\":"));
+	text_or_null(out, MEMBER("mechanism"), a->mechanism);
+	text_or_null(out, MEMBER("explanation"), a->explanation);
+	text_or_null(out, MEMBER("problem"), a->problem);
+	buf_str(out, MEMBER("lookups"));
 	buf_int(out, a->lookups);
-	buf_str(out, STR(",\"void_lookups\":"));
+	buf_str(out, MEMBER("void_lookups"));
 	buf_int(out, a->void_lookups);
-	buf_str(out, STR(",\"trace\":"));
+	buf_str(out, MEMBER("trace"));
 	json_lines(out, a->trace);
 }
 
