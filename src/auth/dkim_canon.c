@@ -107,8 +107,8 @@ void dkim_canon_field(struct buf *out, bool is_relaxed, struct str name, struct 
  * They are read in blocks of 64 bytes. What matters about each byte becomes a bit in a word (bit i: byte i), and a few
  * operations on words tell which blanks go and where a line end is not CR LF; only there is a byte looked at by itself.
  * A block is stored whole, and what must go is overwritten by what follows, because stores of a fixed length cost less
- * than copies of the right one. Text that needs no change is gathered too: to hash it where it lies saves less than
- * telling it apart costs. */
+ * than copies of the right one. Text that needs no change is gathered too: one way for
+ * all, which hashing base64 where it lies beats by a few per cent on a busy core. */
 
 struct body_form {
 	bool is_wanted, is_relaxed;
