@@ -35,8 +35,8 @@ static const char *const statements[STATEMENTS] = {
 	[ADD_WORD] = "INSERT OR IGNORE INTO trail_word(word, at, id) VALUES(?,?,?)",
 	[DROP_WORD] = "DELETE FROM trail_word WHERE word=? AND at=? AND id=?",
 	/* The conflict: the newest trail of the row lost the word once, and has it again. */
-	[ADD_POSTING] = "INSERT INTO trail_posting(word, last, ids) VALUES(?,?,?)"
-	                " ON CONFLICT DO UPDATE SET ids=excluded.ids || ids",
+	[ADD_POSTING] = ("INSERT INTO trail_posting(word, last, ids) VALUES(?,?,?)"
+	                 " ON CONFLICT DO UPDATE SET ids=excluded.ids || ids"),
 	[DROP_POSTINGS] = "DELETE FROM trail_posting WHERE word=? AND last<=?",
 	[FIND_OLD] = "SELECT id, at, body FROM trail WHERE at < ? ORDER BY at LIMIT ?",
 	[FIND_TOO_MANY] = "SELECT id, at, body FROM trail ORDER BY at LIMIT min(?2, max(0, (SELECT count(*) FROM trail) - ?1))",
