@@ -110,6 +110,15 @@ void dkim_canon_field(struct buf *out, bool is_relaxed, struct str name, struct 
  * than copies of the right one. Text that needs no change is gathered too: one way for
  * all, which hashing base64 where it lies beats by a few per cent on a busy core. */
 
+/* Compiled once more for processors since 2013, where words of bits cost half; the loader chooses. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define FOR_NEW_PROCESSORS __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define FOR_NEW_PROCESSORS
+#endif
+
+#define INLINED static inline __attribute__((always_inline)) /* into each version */
+
 struct body_form {
 	bool is_wanted, is_relaxed;
 	bool saw_cr;        /* `out` ends in half a line end: its LF is to come */
@@ -187,7 +196,7 @@ static bool is_line_end(char c)
 }
 
 /* A table spares a branch, which text makes unpredictable. */
-static inline bool is_space(char c)
+INLINED bool is_space(char c)
 {
 	static const bool spaces[256] = {[' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true};
 
@@ -224,7 +233,7 @@ static void form_flush(struct dkim_bodies *b, struct body_form *f)
 }
 
 /* The lowest bit that is set; 64: none is. */
-static inline size_t first_bit(uint64_t bits)
+INLINED size_t first_bit(uint64_t bits)
 {
 	return bits ? (size_t)__builtin_ctzll(bits) : LANES;
 }
@@ -234,7 +243,7 @@ struct marks {
 };
 
 /* Copies a block, tabs as spaces in relaxed form, and marks what is in it. */
-static inline struct marks block_read(char *out, const char *p, bool is_relaxed)
+INLINED struct marks block_read(char *out, const char *p, bool is_relaxed)
 {
 	struct lanes x = lanes_load(p);
 	struct marks m = {.cr = lanes_find(x, '\r'), .lf = lanes_find(x, '\n')};
@@ -248,13 +257,13 @@ static inline struct marks block_read(char *out, const char *p, bool is_relaxed)
 }
 
 /* 3.4.4: the blanks in front of a blank or a line end. */
-static inline uint64_t blanks_that_go(struct marks m, char next)
+INLINED uint64_t blanks_that_go(struct marks m, char next)
 {
 	return m.blank & ((m.blank | m.cr | m.lf) >> 1 | (uint64_t)is_space(next) << (LANES - 1));
 }
 
 /* Moves the bytes that are kept together, in a block that stands at `out` whole already. Returns how many. */
-static inline size_t block_close_up(char *out, const char *p, uint64_t kept)
+INLINED size_t block_close_up(char *out, const char *p, uint64_t kept)
 {
 	size_t n = first_bit(~kept);
 
@@ -282,7 +291,7 @@ static size_t form_odd(struct body_form *f, char c)
 }
 
 /* Takes up to `most` bytes of a block, fewer if a line end is odd; it may read to p + 2 * LANES. Returns how many. */
-static inline size_t form_block(struct body_form *f, const char *p, size_t most, bool is_relaxed)
+INLINED size_t form_block(struct body_form *f, const char *p, size_t most, bool is_relaxed)
 {
 	char *out = f->out + f->n;
 	struct marks m = block_read(out, p, is_relaxed);
@@ -313,7 +322,7 @@ static size_t form_rest(struct body_form *f, struct str s)
 
 /* Returns what is left of s. Compiled for each form: in simple form most of the work falls away. What comes
  * after the next hashing is asked for now: a body that is not in the cache arrives meanwhile (3 to 5 % of all the time). */
-static inline struct str form_blocks(struct dkim_bodies *b, struct body_form *f, struct str s, bool is_relaxed)
+INLINED struct str form_blocks(struct dkim_bodies *b, struct body_form *f, struct str s, bool is_relaxed)
 {
 	while (s.n >= 2 * LANES) {
 		__builtin_prefetch(s.p + (s.n < GATHERED ? s.n : GATHERED));
@@ -324,6 +333,16 @@ static inline struct str form_blocks(struct dkim_bodies *b, struct body_form *f,
 	return s;
 }
 
+FOR_NEW_PROCESSORS static struct str blocks_simple(struct dkim_bodies *b, struct body_form *f, struct str s)
+{
+	return form_blocks(b, f, s, false);
+}
+
+FOR_NEW_PROCESSORS static struct str blocks_relaxed(struct dkim_bodies *b, struct body_form *f, struct str s)
+{
+	return form_blocks(b, f, s, true);
+}
+
 static void form_push(struct dkim_bodies *b, struct body_form *f, struct str piece)
 {
 	if (piece.n == 0)
@@ -331,7 +350,7 @@ static void form_push(struct dkim_bodies *b, struct body_form *f, struct str pie
 	if (f->saw_blank && !is_space(piece.p[0]))
 		f->out[f->n++] = ' ';
 	f->saw_blank = f->is_relaxed && is_blank(piece.p[piece.n - 1]);
-	struct str s = f->is_relaxed ? form_blocks(b, f, piece, true) : form_blocks(b, f, piece, false);
+	struct str s = f->is_relaxed ? blocks_relaxed(b, f, piece) : blocks_simple(b, f, piece);
 	while (s.n > 0) {
 		if (f->n >= GATHERED)
 			form_flush(b, f);

@@ -61,25 +61,27 @@ static int write_file(sqlite3_file *f, const void *bytes, int n, sqlite3_int64 a
 	return rc;
 }
 
+static void learn(struct kind *k, const sqlite3_io_methods *system)
+{
+	k->own = *system;
+	k->own.xWrite = write_file;
+	k->system = system;
+}
+
 /* NULL: one too many, which is served as the system does. */
 static struct kind *kind_of(const sqlite3_io_methods *system)
 {
-	struct kind *k = NULL;
+	struct kind *found = NULL;
 
 	pthread_mutex_lock(&kinds_lock);
-	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !k; i++) {
-		const sqlite3_io_methods *known = kinds[i].system;
-		if (known && known != system)
-			continue;
-		k = &kinds[i];
-		if (known)
-			continue;
-		k->own = *system;
-		k->own.xWrite = write_file;
-		k->system = system;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !found; i++) {
+		if (!kinds[i].system)
+			learn(&kinds[i], system);
+		if (kinds[i].system == system)
+			found = &kinds[i];
 	}
 	pthread_mutex_unlock(&kinds_lock);
-	return k;
+	return found;
 }
 
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *flags_out)
