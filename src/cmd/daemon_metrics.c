@@ -99,7 +99,7 @@ static void process_read(void)
 	gauge("process_max_fds", "File descriptors that the process may have", (double)limit.rlim_cur);
 }
 
-static void numbers_read(const struct daemon *d)
+void daemon_metrics_read(const struct daemon *d)
 {
 	queue_read(d);
 	mode_read(d);
@@ -111,11 +111,11 @@ void daemon_metrics_open(struct daemon *d)
 	metric_set(metric_gauge("postern_build_info", "version", POSTERN_VERSION, "1, with the version of this daemon"), 1);
 	gauge("process_start_time_seconds", "When the process started, in seconds since 1970", (double)rt_wall().us / (double)USEC_S);
 	daemon_metrics_configured(d);
-	numbers_read(d);
+	daemon_metrics_read(d);
 }
 
 void daemon_metrics_print(void *arg, struct buf *out)
 {
-	numbers_read(arg);
+	daemon_metrics_read(arg);
 	metrics_print(out);
 }

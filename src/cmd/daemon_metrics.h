@@ -9,5 +9,7 @@
 void daemon_metrics_open(struct daemon *d);
 /* What a loaded configuration changes. */
 void daemon_metrics_configured(struct daemon *d);
-/* Reads what is to be read, then prints all metrics. `arg`: the daemon. */
+/* Reads what is to be read: before metrics are looked at. */
+void daemon_metrics_read(const struct daemon *d);
+/* The same, and prints all metrics. `arg`: the daemon. */
 void daemon_metrics_print(void *arg, struct buf *out);

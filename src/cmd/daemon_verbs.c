@@ -133,6 +133,7 @@ WAITS static int answer_stats(void *arg, const struct control_request *request, 
 	struct queue_stats q;
 	struct spool_stats s;
 
+	daemon_metrics_read(d);
 	if (!request->as_json) {
 		stats_text(d, out);
 		metrics_each(metric_print_one, &p);

@@ -442,6 +442,8 @@ def test_numbers(world):
     status, stats = world.ask_json("stats")
     assert status == 0 and stats["accepted"] == 1 and stats["mode"] == "enforce"
     assert {(m["name"], m.get("verdict")): m["value"] for m in stats["metrics"]}["postern_verify_verdicts_total", "exists"] == 1
+    cpu = [m["value"] for _ in range(3) for m in world.ask_json("stats")[1]["metrics"] if m["name"] == "process_cpu_seconds_total"]
+    assert cpu[0] < cpu[2], "read when it is asked for"
     status, text = world.ask("stats")
     assert status == 0 and text.startswith("Up ")
     status, text = world.ask("metrics")
