@@ -143,7 +143,7 @@ bool auth_tool_options(struct auth_tool *t, const json_t *line, struct arena *ar
 }
 
 /* A key stands in the line itself, or in a file. */
-static struct dkim_private_key *key_read(struct str text, struct arena *arena, struct err *err)
+static struct dkim_private_key *key_read(struct auth_tool *t, struct str text, struct arena *arena, struct err *err)
 {
 	auto_buf struct buf content = {.max = 65536};
 	FILE *f;
@@ -154,8 +154,10 @@ static struct dkim_private_key *key_read(struct str text, struct arena *arena, s
 	if (!f) {
 		int error = errno;
 		struct dkim_private_key *key = dkim_private_key_parse(text, err);
-		if (!key)
+		if (!key) {
 			err_perm(err, CAUSE_LOCAL_ERROR, "the key %.*s: %s", STR_ARG(str_slice(text, 0, 100)), strerror(error));
+			t->failed = EXIT_NO_INPUT;
+		}
 		return key;
 	}
 	char *room = buf_reserve(&content, 65536);
@@ -188,8 +190,7 @@ bool auth_tool_signer(struct auth_tool *t, const json_t *line, struct arena *are
 		return err_perm(err, CAUSE_PROTOCOL, "canonicalization: relaxed/relaxed, relaxed/simple, simple/relaxed or simple/simple");
 	if (when.n > 0 && !time_parse(when, now))
 		return err_perm(err, CAUSE_PROTOCOL, "timestamp: seconds since 1970 are needed");
-	t->failed = EXIT_NO_INPUT;
-	out->key = key_read(key, arena, err);
+	out->key = key_read(t, key, arena, err);
 	return out->key != NULL;
 }
 

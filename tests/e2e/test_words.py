@@ -41,7 +41,7 @@ ROWS = [
     ("auth binary", 66, ["binary", "no mail"]),
     ("auth mail.eml --ip 1.2.3", 64, ["ip", "IPv4"]),
     ("dkim sign mail.eml", 64, ["--domain", "--selector", "--key"]),
-    ("dkim sign --domain a.example --selector s --key none.pem mail.eml", 64, ["none.pem", "No such file"]),
+    ("dkim sign --domain a.example --selector s --key none.pem mail.eml", 66, ["none.pem", "No such file"]),
     ("dkim sign --domain a.example --selector s --key text mail.eml", 64, ["text", "PEM"]),
     ("arc seal mail.eml", 64, ["--authserv-id"]),
     ("dmarc eval", 64, ["From address", "postern dmarc eval"]),
