@@ -50,7 +50,7 @@ struct world {
 	struct queue *queue;
 	struct group root, servers;
 	struct ip_set own;
-	struct test_server a, b, c;
+	struct test_server a, b, c, d;
 	struct arena arena;
 	char *maildir;
 	unsigned recovered;
@@ -170,7 +170,7 @@ WAITS static inline void world_end(struct world *w)
 {
 	world_close_queue(w, true);
 	group_done(&w->servers);
-	for (struct test_server *t = &w->a; t <= &w->c; t++)
+	for (struct test_server *t = &w->a; t <= &w->d; t++)
 		if (t->listener)
 			server_stop(t);
 	domains_free(w->domains);
