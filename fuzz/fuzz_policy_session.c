@@ -38,10 +38,16 @@ WAITS static void serve(void *arg)
 	free(s);
 }
 
+/* The requests that may be in it at most; where packets end is nothing to them. */
 static size_t count_ends(struct str text)
 {
-	size_t n = str_starts(text, STR("\n"));
-	for (size_t at; (at = str_find(text, STR("\n\n"))) < text.n; text = str_skip(text, at + 1))
+	auto_buf struct buf stream = {.max = SIZE_MAX};
+	struct str packet;
+	while (str_cut(&text, '\xff', &packet))
+		buf_str(&stream, packet);
+	struct str rest = buf_view(&stream);
+	size_t n = str_starts(rest, STR("\n"));
+	for (size_t at; (at = str_find(rest, STR("\n\n"))) < rest.n; rest = str_skip(rest, at + 1))
 		n++;
 	return n;
 }
