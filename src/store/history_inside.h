@@ -38,7 +38,7 @@ void history_item_free(struct history_item *item);
 struct history_job {
 	struct job job;
 	struct list items;
-	bool is_sweep; /* what began before sweep_before goes, and the oldest beyond rows_max */
+	bool is_sweep; /* ids below sweep_before go, and the oldest beyond rows_max */
 	int64_t sweep_before, rows_max;
 };
 /* In the pool. */

@@ -187,6 +187,40 @@ WAITS static void expiring(void *arg)
 	store_close(s);
 }
 
+/* One that began first and ended last takes nothing along that is younger than the limit. */
+WAITS static void long_in_the_making(void *arg)
+{
+	struct store *s = store_open(NULL, NULL, &failure);
+	struct history *h = history_open(s, month, 1000, &failure);
+	struct wall begun = rt_wall();
+	struct arena arena;
+	struct trail t;
+
+	pass(2 * USEC_HOUR);
+	put(h, "SHORT", "a@b.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	expect(h, HISTORY_REF, "SHORT", 10, "SHORT");
+	pass(USEC_S);
+	arena_init(&arena, 100000);
+	trail_init(&t, &arena, begun);
+	t.ref = STR("LONG");
+	t.sender = STR("a@b.test");
+	history_put(h, &t);
+	arena_done(&arena);
+	expect(h, HISTORY_ADDRESS, "a@b.test", 10, "LONG SHORT");
+	pass(month - USEC_HOUR); /* LONG began longer ago than that, SHORT did not */
+	put(h, "NEW", "x@y.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	expect(h, HISTORY_ADDRESS, "a@b.test", 10, "LONG SHORT");
+	pass(2 * USEC_HOUR);
+	put(h, "NEWER", "x@y.test", "c@d.test", "192.0.2.1", VERDICT_ACCEPT, CAUSE_NONE);
+	expect(h, HISTORY_ADDRESS, "a@b.test", 10, "");
+	store_close(s);
+}
+
+static void test_long_in_the_making(void **state)
+{
+	run(true, long_in_the_making);
+}
+
 static void test_retention_and_rows(void **state)
 {
 	run(true, expiring);
@@ -320,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_finding),
 		cmocka_unit_test(test_changing),
 		cmocka_unit_test(test_retention_and_rows),
+		cmocka_unit_test(test_long_in_the_making),
 		cmocka_unit_test(test_the_queue_is_bounded),
 		cmocka_unit_test(test_a_trail_grows_while_it_waits),
 		cmocka_unit_test(test_restart),

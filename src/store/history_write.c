@@ -38,8 +38,9 @@ static const char *const statements[STATEMENTS] = {
 	[ADD_POSTING] = ("INSERT INTO trail_posting(word, last, ids) VALUES(?,?,?)"
 	                 " ON CONFLICT DO UPDATE SET ids=excluded.ids || ids"),
 	[DROP_POSTINGS] = "DELETE FROM trail_posting WHERE word=? AND last<=?",
-	[FIND_OLD] = "SELECT id, at, body FROM trail WHERE at < ? ORDER BY at LIMIT ?",
-	[FIND_TOO_MANY] = "SELECT id, at, body FROM trail ORDER BY at LIMIT min(?2, max(0, (SELECT count(*) FROM trail) - ?1))",
+	/* By id, as postings are cut off: a trail that was long in the making stands behind those that began after it. */
+	[FIND_OLD] = "SELECT id, at, body FROM trail WHERE id < ? ORDER BY id LIMIT ?",
+	[FIND_TOO_MANY] = "SELECT id, at, body FROM trail ORDER BY id LIMIT min(?2, max(0, (SELECT count(*) FROM trail) - ?1))",
 };
 
 /* The trails of this job that have a word. */
